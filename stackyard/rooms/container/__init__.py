@@ -1,0 +1,1 @@
+"""Containers (Zun): created, run and looked after on the nodes of this cloud."""

@@ -1,0 +1,1 @@
+"""Public test kit: conformance suites that every driver of a contract passes."""
