@@ -1,0 +1,1 @@
+"""How any cloud works: requests, declarations, transactions, operations, reconciliation. Knows no room."""

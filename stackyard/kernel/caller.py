@@ -1,0 +1,55 @@
+"""Who asks: the identity a token stands for, as the rest of the kernel and every room sees it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """The user, scope and roles behind a request. Exactly one of project, domain, system is set, or none (unscoped)."""
+
+    user_id: str | None = None
+    user_name: str | None = None
+    user_domain_id: str | None = None
+    user_domain_name: str | None = None
+    project_id: str | None = None
+    project_name: str | None = None
+    project_domain_id: str | None = None
+    project_domain_name: str | None = None
+    domain_id: str | None = None
+    domain_name: str | None = None
+    system: bool = False
+    roles: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    token: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the caller holds the admin role in the scope of the token."""
+        return "admin" in self.roles
+
+    def credentials(self) -> dict[str, Any]:
+        """What policy checks may name, in oslo.context's words."""
+        return {
+            "user_id": self.user_id,
+            "user_domain_id": self.user_domain_id,
+            "project_id": self.project_id,
+            "tenant_id": self.project_id,
+            "project_domain_id": self.project_domain_id,
+            "domain_id": self.domain_id,
+            "system_scope": "all" if self.system else None,
+            "roles": list(self.roles),
+            "is_admin": False,
+            "token": self.token,
+        }
+
+
+ANONYMOUS = Caller()
+
+
+def service_caller(name: str, *, project_id: str | None = None, user_id: str | None = None) -> Caller:
+    """The identity under which Stackyard itself does long work, bound to who asked for it."""
+    return Caller(
+        user_id=user_id, user_name=f"stackyard-{name}", project_id=project_id, roles=("admin", "manager", "member", "reader", "service")
+    )

@@ -1,0 +1,77 @@
+"""A service's REST habits, as data: how it envelopes, pages, filters, updates, links, dates and refuses."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from stackyard.kernel.errors import ApiError
+
+
+def nova_fault(error: ApiError) -> dict[str, Any]:
+    """Zun's and Placement's error body (API SIG errors guideline)."""
+    return {
+        "errors": [
+            {
+                "request_id": "",
+                "code": "",
+                "status": error.status,
+                "title": error.title,
+                "detail": error.message,
+                "links": [],
+            }
+        ]
+    }
+
+
+def iso_z(moment: datetime) -> str:
+    """2026-11-23T06:07:08Z, as Neutron and Glance write it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_micro(moment: datetime) -> str:
+    """2026-11-23T06:07:08.000000Z, as Keystone writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def iso_space(moment: datetime) -> str:
+    """2026-11-23 06:07:08+00:00, as Zun writes it."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S+00:00")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """What differs between OpenStack services that otherwise do the same.
+
+    envelope_one: answers and bodies carry {"<resource>": {…}} rather than the bare object.
+    envelope_body: request bodies are enveloped too (None: as envelope_one).
+    list_links(plural, url, next_url) -> extra members of a list answer (Neutron `networks_links`, Glance `next`).
+    item_links(resource_url) -> the value of "links" in every object, or None for none.
+    update: the method of updates. unknown_fields: what happens to a body member the declaration does not know.
+    unknown_filters: what happens to a query parameter nobody declared. strict: whether "true" may stand for true.
+    quota_status: what QuotaExceeded answers with. project_filter: the query flag by which an admin lists all projects,
+    or None when an admin sees all by default.
+    """
+
+    error: Callable[[ApiError], Any]
+    envelope_one: bool = True
+    envelope_body: bool | None = None
+    list_extra: Callable[[str, str, str | None], Mapping[str, Any]] = lambda plural, url, next_url: {}
+    item_links: Callable[[str], Any] | None = None
+    item_extra: Callable[[str, str], Mapping[str, Any]] | None = None
+    update: Literal["PUT", "PATCH"] = "PUT"
+    create_status: int = 201
+    update_status: int = 200
+    delete_status: int = 204
+    unknown_fields: Literal["refuse", "ignore"] = "refuse"
+    unknown_filters: Literal["refuse", "ignore"] = "ignore"
+    strict: bool = False
+    timestamp: Callable[[datetime], str] = iso_z
+    paging: bool = True
+    default_limit: int | None = None
+    maximum_limit: int = 1000
+    sort_parameter: Literal["sort_key", "sort"] = "sort_key"
+    field_selection: bool = False
+    text_filters: bool = False
+    quota_status: int = 409
+    token_optional_error: bool = False

@@ -1,0 +1,129 @@
+"""The unit of work a rule runs in: one transaction, on behalf of one caller."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stackyard.kernel.caller import Caller
+from stackyard.kernel.database import Database, Record, Transaction
+from stackyard.kernel.versions import Version
+
+if TYPE_CHECKING:
+    from stackyard.kernel.nodes import Nodes
+    from stackyard.kernel.resource import Resource
+
+
+class Clock(Protocol):
+    """Time, ids and randomness, injected so that tests choose them."""
+
+    def now(self) -> datetime:
+        """The present moment, UTC."""
+
+    def new_id(self) -> str:
+        """A fresh random UUID, dashed."""
+
+
+class SystemClock:
+    """The real clock."""
+
+    def now(self) -> datetime:
+        """The present moment, UTC."""
+        return datetime.now(UTC)
+
+    def new_id(self) -> str:
+        """A fresh random UUID, dashed."""
+        return str(uuid.uuid4())
+
+
+class Journal(Protocol):
+    """What a rule may ask of the journal, in its own transaction."""
+
+    def begin(
+        self, work: "Work", resource: "Resource", record: Record, action: str, inputs: Mapping[str, Any], parent: str | None
+    ) -> str:
+        """See Work.begin."""
+
+    def event(self, work: "Work", object_id: str, kind: str, text: str, **details: Any) -> None:
+        """See Work.event."""
+
+    def running(self, work: "Work", object_id: str) -> list[Record]:
+        """The operations of an object that have not ended, oldest first."""
+
+
+class Policy(Protocol):
+    """Whether a rule lets a caller act on a target."""
+
+    def allows(self, name: str, caller: Caller, target: Mapping[str, Any]) -> bool:
+        """Whether the named rule passes."""
+
+
+@dataclass(kw_only=True)
+class Services:
+    """What the composition root binds for every unit of work; the same object for the life of the process.
+
+    `settings` are the cloud's (region, base URL, state directory, …); `bound` holds what a room binds at start for its
+    own later use, keyed by the room's name (a token cipher, an image store)."""
+
+    database: Database
+    journal: Journal
+    policy: Policy
+    clock: Clock
+    nodes: "Nodes"
+    settings: Any
+    bound: dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class Work:
+    """One transaction on behalf of one caller. Rules, stores and facades take it first."""
+
+    tx: Transaction
+    caller: Caller
+    services: Services
+    request_id: str = ""
+    version: Version | None = None
+    base_url: str = ""
+
+    @property
+    def now(self) -> datetime:
+        """The present moment, UTC."""
+        return self.services.clock.now()
+
+    def new_id(self) -> str:
+        """A fresh random UUID, dashed."""
+        return self.services.clock.new_id()
+
+    def begin(
+        self,
+        resource: "Resource",
+        record: Record,
+        action: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        parent: str | None = None,
+    ) -> str:
+        """Accept a durable operation on an object, in this transaction: checks the life cycle (Conflict when the state does
+        not allow it), sets the transient state (also in `record`), inserts the operation and its timeline event; a worker is
+        woken after commit. `inputs` is JSON and holds no secrets. Returns the operation's id."""
+        return self.services.journal.begin(self, resource, record, action, inputs or {}, parent)
+
+    def event(self, object_id: str, kind: str, text: str, **details: Any) -> None:
+        """Add a line to an object's timeline."""
+        self.services.journal.event(self, object_id, kind, text, **details)
+
+    def allows(self, name: str, target: Mapping[str, Any]) -> bool:
+        """Whether the policy rule `name` lets the caller act on `target`."""
+        return self.services.policy.allows(name, self.caller, target)
+
+    def on_commit(self, hook: Callable[[], None]) -> None:
+        """Call `hook` once this transaction is durable."""
+        self.tx.after_commit(hook)
+
+    def as_caller(self, caller: Caller) -> "Work":
+        """The same transaction on behalf of another caller: a service acting for the requester."""
+        return Work(
+            tx=self.tx, caller=caller, services=self.services, request_id=self.request_id, version=self.version,
+            base_url=self.base_url,
+        )
