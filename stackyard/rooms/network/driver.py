@@ -12,62 +12,49 @@ nothing: which addresses, groups and routes a port has is in its spec. A driver 
 Order between objects: a network before its ports, groups and the routers on it. Groups may come before or after
 the ports that wear them: a group not told yet allows nothing. ``remove_network`` takes ports and groups along.
 
-Failures are ``NetworkDriverError``: ``code`` is stable, the text says what, on which object, and why;
-``transient`` tells whether the same call may succeed later without anything being changed.
+Failures are ``NetworkDriverError``: what, on which object, and why. The journal retries those that are ``Transient``;
+the others (``Refused``) end the operation with that reason.
 """
 
 import hashlib
-from typing import ClassVar, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
+from stackyard.kernel.steps import Refused, Transient
+
 
 class NetworkDriverError(Exception):
-    """A call that a driver could not carry out. The text is meant for the operator."""
+    """A call failed. ``reason``: what and why, for the operator. ``subject``: the object or thing on the host."""
 
-    code: ClassVar[str] = "driver_failed"
-    transient: ClassVar[bool] = True
-
-
-class HostFailure(NetworkDriverError):
-    """The host refused an operation (netlink, nft, a namespace). May be tried again."""
-
-    code = "host_failure"
+    def __init__(self, reason: str, subject: str = "") -> None:
+        super().__init__(f"{subject}: {reason}" if subject else reason)
+        self.reason = reason
+        self.subject = subject
 
 
-class InvalidSpec(NetworkDriverError):
-    """The spec contradicts itself or holds a value that cannot be: trying again is useless."""
-
-    code = "invalid_spec"
-    transient = False
+class HostFailure(NetworkDriverError, Transient):
+    """The host refused an operation (netlink, nft, a namespace). The same call may succeed later."""
 
 
-class UnknownNetwork(NetworkDriverError):
+class InvalidSpec(NetworkDriverError, Refused):
+    """The spec contradicts itself or holds a value that cannot be."""
+
+
+class UnknownNetwork(NetworkDriverError, Refused):
     """A port, group or router names a network that was never ensured on this host."""
 
-    code = "unknown_network"
-    transient = False
+
+class AddressConflict(NetworkDriverError, Refused):
+    """An external range overlaps an address the host already has; the reason names its holder."""
 
 
-class AddressConflict(NetworkDriverError):
-    """An external range overlaps an address the host already has; the text names its holder."""
-
-    code = "address_conflict"
-    transient = False
-
-
-class NamespaceGone(NetworkDriverError):
+class NamespaceGone(NetworkDriverError, Refused):
     """The namespace to plug into does not exist (its process ended)."""
 
-    code = "namespace_gone"
-    transient = False
 
-
-class InterfaceTaken(NetworkDriverError):
+class InterfaceTaken(NetworkDriverError, Refused):
     """The namespace has an interface of the wanted name that is not one of this cloud's ports."""
-
-    code = "interface_taken"
-    transient = False
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
