@@ -23,6 +23,8 @@ from typing import Protocol, Self
 import msgspec
 
 from stackyard.kernel.steps import Cancelled, Refused, Transient
+
+
 class DriverError(Exception):
     """A call failed. `reason`: the engine's own words. `subject`: the container, sandbox or image it is about."""
 

@@ -1,0 +1,105 @@
+"""What programs leave behind on a host, found and taken away: mounts, control groups, directories of others."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from stackyard.hosts.process import Process
+
+_MARK = "trusted.stackyard"
+
+
+def _mounts() -> list[tuple[str, str]]:
+    """(mount point, file system type) of every mount, in mounting order."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, after = line.split(" - ", 1)
+        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split(" ")[4])
+        found.append((point, after.split(" ")[0]))
+    return found
+
+
+def unmount_below(directory: Path) -> None:
+    """Detach every mount at or below a directory, the last mounted first. OSError names one that stays."""
+    top = str(directory.resolve())
+    points = [point for point, _ in reversed(_mounts()) if point == top or point.startswith(top + "/")]
+    if not points:
+        return
+    done = subprocess.run(["umount", "--lazy", "--", *points], capture_output=True, text=True, check=False)
+    if any(point == top or point.startswith(top + "/") for point, _ in _mounts()):
+        raise OSError(f"cannot unmount {top}: {done.stderr.strip()}")
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory and all below it, mounts included; never what a mount shows. Absent is fine."""
+    unmount_below(directory)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(directory)
+
+
+def _control_groups(name: str) -> list[Path]:
+    """The group of that name in every hierarchy (version 1 has one per controller), with those below, deepest first."""
+    tops = [Path(point) / name for point, kind in _mounts() if kind in ("cgroup", "cgroup2")]
+    return [Path(path) for top in dict.fromkeys(tops) for path, _, _ in os.walk(top, topdown=False)]
+
+
+def end_control_group(name: str, timeout: float = 10) -> None:
+    """Kill every process in a top-level control group, frozen ones too, and remove the group everywhere.
+
+    TimeoutError when a process does not end, or the group stays busy.
+    """
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(f"{name!r} is not the name of a top-level control group")
+    deadline = time.monotonic() + timeout
+    while groups := _control_groups(name):
+        for group in groups:
+            _thaw(group)
+            _kill_members(group)
+        for group in groups:
+            with contextlib.suppress(OSError):
+                group.rmdir()
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"control group {groups[-1]} is still in use")
+        time.sleep(0.01)
+
+
+def _thaw(group: Path) -> None:
+    for file, word in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+        with contextlib.suppress(OSError):
+            if (group / file).exists():
+                (group / file).write_text(word)
+
+
+def _kill_members(group: Path) -> None:
+    try:
+        members = (group / "cgroup.procs").read_text().split()
+    except OSError:
+        return
+    for member in members:
+        if member == "0":  # of a process namespace that is not below ours
+            continue
+        process = Process.open(int(member))
+        if process is not None:
+            with process:
+                process.signal(signal.SIGKILL)
+                process.wait(1)
+
+
+def borrow_directory(directory: Path, mode: int) -> None:
+    """Make a directory that another program insists on, marked as ours, so that `return_directory` may remove it."""
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=mode)
+        with contextlib.suppress(OSError):  # without the mark it merely stays
+            os.setxattr(directory, _MARK, b"1")
+
+
+def return_directory(directory: Path) -> None:
+    """Remove a directory that `borrow_directory` made, once nobody has anything in it."""
+    with contextlib.suppress(OSError):
+        if os.getxattr(directory, _MARK) == b"1":
+            directory.rmdir()
