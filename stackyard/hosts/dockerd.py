@@ -137,19 +137,19 @@ class PrivateEngine:
         if self.run.is_dir():
             with self._locked():
                 self._stop_containers(grace)
-                self._end()
+                self._end(grace=20)
 
     def purge(self) -> None:
         """Remove everything this engine ever made, running or not, even half-started. It may be called again."""
         if self.run.is_dir():
             with self._locked():
-                self._end()
+                self._end(grace=0)
                 shims = [*self.run.glob("exec/containerd/daemon/io.containerd.runtime.v2.task/*/*/address")]
                 for address in shims:
                     Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
                 remains.remove_tree(self.run)
         else:
-            self._end()
+            self._end(grace=0)
         remains.remove_tree(self.data)
         for directory in reversed(_SHARED_DIRECTORIES):
             remains.return_directory(Path(directory))
@@ -258,13 +258,13 @@ class PrivateEngine:
         with ThreadPoolExecutor(max_workers=16) as pool:
             list(pool.map(stop, [container["Id"] for container in containers]))
 
-    def _end(self) -> None:
+    def _end(self, grace: float) -> None:
         for dockerd in self._dockerd():
             with dockerd:
-                dockerd.end(grace=20)
+                dockerd.end(grace)
         for containerd in self._containerd():
             with containerd:
-                containerd.end(grace=5)
+                containerd.end(grace)
         remains.end_control_group(self.control_group)
         for shim in self._shims():
             with shim:

@@ -38,8 +38,9 @@ class Process:
         return ended
 
     def end(self, grace: float) -> None:
-        """SIGTERM, then SIGKILL after `grace` seconds. TimeoutError if even that does not end it in five seconds."""
-        self.signal(signal.SIGTERM)
+        """SIGTERM, then SIGKILL after `grace` seconds (0: at once). TimeoutError if it survives even that for 5 s."""
+        if grace:
+            self.signal(signal.SIGTERM)
         if not self.wait(grace):
             self.kill()
 

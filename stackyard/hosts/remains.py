@@ -59,6 +59,7 @@ def end_control_group(name: str, timeout: float = 10) -> None:
     while groups := _control_groups(name):
         for group in groups:
             _thaw(group)
+        for group in groups:
             _kill_members(group)
         for group in groups:
             with contextlib.suppress(OSError):
