@@ -48,6 +48,8 @@ class Dialect:
     list_links(plural, url, next_url) -> extra members of a list answer (Neutron `networks_links`, Glance `next`).
     item_links(resource_url) -> the value of "links" in every object, or None for none.
     update: the method of updates. unknown_fields: what happens to a body member the declaration does not know.
+    ("keep": in the resource's internal JSON column `extra`, shown again at the top level, as Keystone does).
+    unknown_object: "policy" asks policy before saying 404, so that the forbidden get 403 whether it exists or not.
     unknown_filters: what happens to a query parameter nobody declared. strict: whether "true" may stand for true.
     quota_status: what QuotaExceeded answers with. project_filter: the query flag by which an admin lists all projects,
     or None when an admin sees all by default.
@@ -58,12 +60,12 @@ class Dialect:
     envelope_body: bool | None = None
     list_extra: Callable[[str, str, str | None], Mapping[str, Any]] = lambda plural, url, next_url: {}
     item_links: Callable[[str], Any] | None = None
-    item_extra: Callable[[str, str], Mapping[str, Any]] | None = None
     update: Literal["PUT", "PATCH"] = "PUT"
     create_status: int = 201
     update_status: int = 200
     delete_status: int = 204
-    unknown_fields: Literal["refuse", "ignore"] = "refuse"
+    unknown_fields: Literal["refuse", "ignore", "keep"] = "refuse"
+    unknown_object: Literal["404", "policy"] = "404"
     unknown_filters: Literal["refuse", "ignore"] = "ignore"
     strict: bool = False
     timestamp: Callable[[datetime], str] = iso_z
@@ -74,4 +76,5 @@ class Dialect:
     field_selection: bool = False
     text_filters: bool = False
     quota_status: int = 409
-    token_optional_error: bool = False
+    bulk: bool = False
+    page_reverse: bool = False

@@ -23,9 +23,10 @@ from stackyard.kernel.versions import Version, version
 if TYPE_CHECKING:
     from stackyard.kernel.exchange import Reply, Request
     from stackyard.kernel.steps import Steps
-    from stackyard.kernel.work import Work
+    from stackyard.kernel.work import Services, Work
 
 Json = Any
+Reads = Literal["database", "driver", "nothing"]
 Visible = Callable[[Caller, sa.Table], "sa.ColumnElement[bool] | None"]
 
 
@@ -44,8 +45,9 @@ class Field:
     `create`/`update`: whether a caller may give it then. `read`: whether answers show it. `filter`/`sort`: whether lists
     can be narrowed or ordered by it. `stored`: whether it is a column; otherwise `show` computes it. `show` maps
     (work, record) to what answers carry. `since`/`until`: microversions (inclusive / exclusive) in which it exists.
-    `default`: a value, or a function without arguments. `admin`: only callers passing the policy `<verb>_<resource>:<name>`
-    rule may set it (Neutron's attribute policies); the check string is given here.
+    `default`: a value, or a function without arguments. `admin`: the check string of the policy rule
+    `<the verb's rule>:<name>`, asked when a caller gives another value than the default (Neutron's attribute policies).
+    `alias`: a second name in input, filters and answers (Neutron's tenant_id).
     """
 
     name: str
@@ -63,6 +65,7 @@ class Field:
     since: str | None = None
     until: str | None = None
     admin: str | None = None
+    alias: str | None = None
     unique: bool = False
     index: bool = False
     doc: str = ""
@@ -182,8 +185,10 @@ class Action:
 
     `rule` takes (work, record, body, query) on a member and (work, body, query) on the collection; body and query hold the
     declared fields that were given (with defaults). Its result is rendered as it is: None, JSON, a Record (rendered
-    as the resource) or a Reply. `reads`: what it needs: "database" runs on the event loop's thread in a read transaction,
-    "driver" runs in a pool without an open write transaction; None: a write transaction in a pool.
+    as the resource) or a Reply. `reads`: "database" runs on the event loop's thread in a read transaction (the default of
+    GET and HEAD); "driver" runs in a pool in a read transaction and returns a function without arguments that makes the
+    slow call once the transaction is closed; "nothing" runs in a pool in a write transaction (the default of the others).
+    Any rule in a pool may return such a function: it is called after the commit and its result is the answer.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"]
@@ -194,7 +199,8 @@ class Action:
     query: Sequence[Field] = ()
     on: Literal["member", "collection"] = "member"
     status: int = 202
-    reads: Literal["database", "driver"] | None = None
+    reads: Reads | None = None
+    before: Callable[["Services", Caller, Record], None] | None = None
     since: str | None = None
     until: str | None = None
     doc: str = ""
@@ -205,8 +211,9 @@ class Route:
     """The wider door: a path of the service with a handler of its own, `(work, request) -> Reply | JSON`.
 
     `token`: required, optional or none. `allow`: the policy rule checked with the caller's own scope as target (None:
-    the handler checks). `reads`: as for Action. `stream`: the body is not read into memory; the handler reads
-    `request.stream` (such a route has no open transaction: it opens its own with `work.database`).
+    the handler checks). `reads`: as for Action. `stream`: the body is not read into memory: the handler (in a transaction,
+    so that it can look up and mark the object) returns a function that reads `request.stream` and opens transactions of
+    its own with `work.database.write()`.
     """
 
     method: str
@@ -217,7 +224,7 @@ class Route:
     body: Sequence[Field] | None = None
     query: Sequence[Field] | None = None
     status: int = 200
-    reads: Literal["database", "driver"] | None = None
+    reads: Reads | None = None
     stream: bool = False
     since: str | None = None
     doc: str = ""
@@ -245,9 +252,13 @@ class Resource:
     key: "id", or "id_or_name" where the service looks up both. visible: which rows a caller may know of.
     policy: verb → Allow. create/update/delete: rules replacing the kernel's own (insert, update, delete of the row):
       create(work, wanted) -> Record; update(work, record, changes) -> Record; delete(work, record, query) -> None.
-    parents: {placeholder: column} for nested collections. operations: action → durable steps, for `work.begin`.
+    parents: {placeholder: column} for nested collections; within(work, params) finds the parent first and raises NotFound.
+    operations: action → durable steps, for `work.begin`.
     delete_query / list_query / create_query: further query parameters those take (list: handed to `narrow`).
     narrow(work, statement, query) may change a list's select. view(work, record, shown) may change an answer.
+    before: verb → f(services, caller, record), called in a pool with no transaction open, after validation and a first
+    policy check (record: the input, which it may change; {} for list): slow hashing, rows that must exist before a list.
+    target(work, record): members that check strings may name, merged into the policy target (record or input).
     """
 
     name: str
@@ -260,10 +271,10 @@ class Resource:
     visible: Visible = own_project
     verbs: Sequence[Verb] = VERBS
     policy: Mapping[str, Allow] = field(default_factory=dict)
-    quota: str | None = None
     life: Lifecycle | None = None
     operations: Mapping[str, Operation] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
+    within: Callable[["Work", Mapping[str, str]], Any] | None = None
     create: Callable[["Work", Record], Record] | None = None
     update: Callable[["Work", Record, Record], Record] | None = None
     delete: Callable[["Work", Record, Record], None] | None = None
@@ -275,6 +286,8 @@ class Resource:
     view: Callable[["Work", Record, dict[str, Any]], dict[str, Any]] | None = None
     #: Called once per answer with all its records, so that computed fields need one query, not one per object.
     load: Callable[["Work", Sequence[Record]], None] | None = None
+    before: Mapping[str, Callable[["Services", Caller, Record], None]] = field(default_factory=dict)
+    target: Callable[["Work", Mapping[str, Any]], Mapping[str, Any]] | None = None
     refuses_delete_while: Sequence[Callable[["Work", Record], str | None]] = ()
     unique: Sequence[tuple[str, ...]] = ()
     create_status: int | None = None
@@ -312,6 +325,11 @@ class Resource:
                 )
         columns += [sa.UniqueConstraint(*names) for names in self.unique]
         return database.table(self.table_name or self.many, *columns)
+
+    @cached_property
+    def noun(self) -> str:
+        """The name in CamelCase, as machine-readable error names carry it (SecurityGroupNotFound)."""
+        return "".join(word.capitalize() for word in self.name.split("_"))
 
     def allow(self, verb: str) -> Allow | None:
         """The policy rule of a standard verb, if declared."""

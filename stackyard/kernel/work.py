@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,11 +73,13 @@ class Services:
     nodes: "Nodes"
     settings: Any
     bound: dict[str, Any]
+    signal: Callable[[str], None]
 
 
 @dataclass(kw_only=True)
 class Work:
-    """One transaction on behalf of one caller. Rules, stores and facades take it first."""
+    """One transaction on behalf of one caller. Rules, stores and facades take it first. `params`: the path's
+    placeholders; `query`: the raw query string, last value wins."""
 
     tx: Transaction
     caller: Caller
@@ -85,6 +87,13 @@ class Work:
     request_id: str = ""
     version: Version | None = None
     base_url: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def database(self) -> Database:
+        """For what runs after this transaction: functions a rule returned, streams."""
+        return self.services.database
 
     @property
     def now(self) -> datetime:
@@ -123,7 +132,4 @@ class Work:
 
     def as_caller(self, caller: Caller) -> "Work":
         """The same transaction on behalf of another caller: a service acting for the requester."""
-        return Work(
-            tx=self.tx, caller=caller, services=self.services, request_id=self.request_id, version=self.version,
-            base_url=self.base_url,
-        )
+        return replace(self, caller=caller)
