@@ -1,0 +1,153 @@
+"""Claims: which server works on which operation, until when, and under which epoch.
+
+Every statement is conditional on what it changes, so that any number of servers may share the tables.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from stackyard.kernel.caller import Caller, service_caller
+from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.errors import Conflict
+from stackyard.kernel.journal import ending
+from stackyard.kernel.journal.book import Book, refusal
+from stackyard.kernel.journal.registry import Declared
+from stackyard.kernel.journal.run import Claim
+from stackyard.kernel.journal.tables import CANCELLED, FAILED, OPERATIONS, QUEUED, RUNNING, STEPS
+from stackyard.kernel.work import Services
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Takes and keeps claims for one server, named by an id that is new with every start."""
+
+    services: Services
+    book: Book
+    server: str
+    lease: timedelta
+
+    def take(self) -> Claim | None:
+        """Claim the next operation that is due and whose object has no older live one; None when there is none."""
+        while True:
+            found, claim = self._take_one()
+            if claim is not None or not found:
+                return claim
+
+    def _take_one(self) -> tuple[bool, Claim | None]:
+        """Whether one was due, and its claim, unless the operation ended here because it cannot run."""
+        now = self.services.clock.now()
+        with self.services.database.write() as tx:
+            found = tx.one(self._next(now))
+            if found is None:
+                return False, None
+            taken = self._claimed(found, now)
+            tx.update(OPERATIONS, {name: taken[name] for name in _CLAIMING}, id=found.id)
+            if taken.cancelled_by is None:
+                return True, self._opened(tx, taken, now)
+            ending.end(tx, taken, CANCELLED, "another operation overtook it", now)
+            return True, None
+
+    def _next(self, now: datetime) -> sa.Select[tuple[object, ...]]:
+        older = OPERATIONS.alias("older")
+        blocked = sa.exists().where(
+            older.c.object_id == OPERATIONS.c.object_id,
+            older.c.number < OPERATIONS.c.number,
+            older.c.due_at.is_not(None),
+        )
+        # After a long pause of the machine our own leases may have run out although their threads live on.
+        ours = sa.and_(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server == self.server)
+        return (
+            sa.select(OPERATIONS)
+            .where(OPERATIONS.c.due_at <= now, ~blocked, ~ours)
+            .order_by(OPERATIONS.c.due_at, OPERATIONS.c.number)
+            .limit(1)
+            .with_for_update(skip_locked=True, of=OPERATIONS)
+        )
+
+    def _claimed(self, found: Record, now: datetime) -> Record:
+        taken = Record(found)
+        taken.update(
+            state=RUNNING, server=self.server, epoch=found.epoch + 1, due_at=now + self.lease, waits_for=None,
+            started_at=found.started_at or now, crashes=found.crashes + (found.state == RUNNING),
+        )
+        return taken
+
+    def _opened(self, tx: Transaction, taken: Record, now: datetime) -> Claim | None:
+        """The claim with all it needs to run; None when the operation ended here because it cannot."""
+        try:
+            declared = self.book.registry.named(taken.room, taken.resource)
+            if taken.record is None:
+                self._enter(tx, declared, taken, now)
+        except (LookupError, Conflict) as error:
+            ending.end(tx, taken, FAILED, str(error), now)
+            return None
+        steps = tx.all(sa.select(STEPS).where(STEPS.c.operation == taken.id).order_by(STEPS.c.position))
+        return Claim(
+            operation=taken, steps={(step.phase, step.name): step for step in steps},
+            record=declared.thaw(taken.record), caller=_acting_for(taken), limit=taken.deadline,
+        )
+
+    def _enter(self, tx: Transaction, declared: Declared, taken: Record, now: datetime) -> None:
+        """At the first claim: put the object's row away for replays. An operation that was queued behind another finds
+        the state the other one left: it must allow the action still, and the transient state is set again."""
+        planned = declared.operation(taken.action)
+        row = declared.find(tx, taken.object_id, lock=True)
+        if row is None:
+            raise LookupError(f"the {taken.resource} {taken.object_id} is gone")
+        state, life = declared.state(row), declared.resource.life
+        values = {}
+        if life is not None and state is not None and planned.state not in (None, state):
+            if not life.allowed(taken.action, state):
+                raise refusal(declared.resource, taken.object_id, taken.action, state)
+            row.update(declared.set_state(tx, taken.object_id, planned.state, None, now))
+            values["state_before"] = state
+        values["record"] = declared.freeze(row)
+        taken.update(values)
+        tx.update(OPERATIONS, values, id=taken.id)
+
+    def extend(self, claims: Collection[Claim]) -> set[str]:
+        """Heartbeat: extend the leases of these claims; returns the ids of those lost or overtaken meanwhile."""
+        now = self.services.clock.now()
+        ids = [claim.operation.id for claim in claims]
+        mine = (OPERATIONS.c.id.in_(ids), OPERATIONS.c.server == self.server, OPERATIONS.c.state == RUNNING)
+        with self.services.database.write() as tx:
+            tx.execute(sa.update(OPERATIONS).where(*mine).values(due_at=now + self.lease))
+            kept = tx.all(sa.select(OPERATIONS.c.id).where(*mine, OPERATIONS.c.cancelled_by.is_(None)))
+        return set(ids) - {each.id for each in kept}
+
+    def release(self, claim: Claim) -> None:
+        """Give back a claim whose thread does not: another one takes the operation over under the next epoch."""
+        mine = {"id": claim.operation.id, "epoch": claim.operation.epoch, "state": RUNNING}
+        with self.services.database.write() as tx:
+            tx.update(OPERATIONS, {"state": QUEUED, "due_at": self.services.clock.now(), "server": None}, **mine)
+
+    def free_predecessors(self) -> int:
+        """Queue every operation that a server before this one was running. Only for a lone server, at its start."""
+        now = self.services.clock.now()
+        with self.services.database.write() as tx:
+            return tx.execute(
+                sa.update(OPERATIONS)
+                .where(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server != self.server)
+                .values(due_at=now, state=QUEUED, server=None, crashes=OPERATIONS.c.crashes + 1)
+            ).rowcount
+
+    def next_due(self) -> datetime | None:
+        """When the next operation gets due. What is due already is woken by its begin, or by what it is queued behind."""
+        due = OPERATIONS.c.due_at
+        with self.services.database.read() as tx:
+            found: datetime | None = tx.value(
+                sa.select(sa.func.min(due, type_=due.type)).where(due > self.services.clock.now())
+            )
+        return found
+
+
+_CLAIMING = ("state", "server", "epoch", "due_at", "waits_for", "started_at", "crashes")
+
+
+def _acting_for(operation: Record) -> Caller:
+    asked = operation.requester
+    service = service_caller(operation.room, project_id=operation.project_id, user_id=asked.get("user_id"))
+    return replace(service, domain_id=None if operation.project_id else asked.get("domain_id"))

@@ -1,0 +1,44 @@
+"""The one place where tests make a step fail or a server die: between a step's effect and its record.
+
+A hook is called with the action, the step and the moment. In process, a test raises from it (`stackyard.testing.faults`);
+a real server takes one crash from its environment: STACKYARD_CRASH_AT="<action>:<step>:<moment>" and
+STACKYARD_CRASH_MARKER, a file that is made just before and without which a restarted server would die again.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+
+#: Before the step does anything; after its effect but before its record; after its record.
+BEFORE, AFTER_EFFECT, AFTER_RECORD = "before", "after_effect", "after_record"
+MOMENTS = (BEFORE, AFTER_EFFECT, AFTER_RECORD)
+
+CrashHook = Callable[[str, str, str], None]
+
+
+def from_environment(environment: Mapping[str, str]) -> CrashHook | None:
+    """The crash that the environment asks for, or None. Raises ValueError for a moment that does not exist."""
+    asked = environment.get("STACKYARD_CRASH_AT")
+    if not asked:
+        return None
+    action, rest = asked.split(":", 1)
+    step, moment = rest.rsplit(":", 1)
+    if moment not in MOMENTS:
+        raise ValueError(f"STACKYARD_CRASH_AT={asked!r}: the moment must be one of {', '.join(MOMENTS)}")
+    marker = environment.get("STACKYARD_CRASH_MARKER", "")
+
+    def die(*where: str) -> None:
+        if where == (action, step, moment) and _first_time(marker):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return die
+
+
+def _first_time(marker: str) -> bool:
+    if not marker:
+        return True
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return False
+    return True

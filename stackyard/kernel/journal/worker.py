@@ -1,0 +1,262 @@
+"""The workers of one server: threads that claim and perform operations, and a keeper of leases and deadlines."""
+
+import logging
+import threading
+import time
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from stackyard.kernel.journal.book import Book
+from stackyard.kernel.journal.claims import Claims
+from stackyard.kernel.journal.crash import CrashHook
+from stackyard.kernel.journal.pace import Pace
+from stackyard.kernel.journal.performer import Performer
+from stackyard.kernel.journal.run import Claim
+from stackyard.kernel.journal.tables import OPERATIONS
+from stackyard.kernel.work import Services
+
+log = logging.getLogger("stackyard.journal")
+
+
+class Bell:
+    """Wakes sleepers, and never loses a ring between a look for work and going to sleep."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._rings = 0
+
+    @property
+    def rings(self) -> int:
+        """How often it has rung: take it before looking for work."""
+        return self._rings
+
+    def ring(self) -> None:
+        """Wake one sleeper."""
+        with self._condition:
+            self._rings += 1
+            self._condition.notify()
+
+    def ring_all(self) -> None:
+        """Wake every sleeper."""
+        with self._condition:
+            self._rings += 1
+            self._condition.notify_all()
+
+    def sleep(self, seen: int, timeout: float | None = None) -> None:
+        """Sleep until it rings, unless it has rung since `seen`."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._rings != seen, timeout)
+
+
+class Workers:
+    """Performs the journal's operations on this server.
+
+    `start()` brings up the threads; `run_one` and `run_all` perform in the caller's thread instead, for tests.
+    `lone`: no other server shares the database, so at its start the claims of the server before it are freed.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        book: Book,
+        *,
+        threads: int = 8,
+        pace: Pace | None = None,
+        crash_hook: CrashHook | None = None,
+        lone: bool = True,
+    ) -> None:
+        self.server = str(uuid.uuid4())
+        self._services = services
+        self._book = book
+        self._pace = pace or Pace()
+        self._hook = crash_hook
+        self._lone = lone
+        self._size = threads
+        self._claims = Claims(services, book, self.server, self._pace.lease)
+        self._held: dict[str, Claim] = {}
+        self._lock = threading.Lock()
+        self._bell = Bell()
+        self._alarm = Bell()
+        self._due: datetime | None = None
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        book.on_ready(self._bell.ring)
+        book.on_interrupt(self._interrupted)
+
+    def start(self) -> None:
+        """Free a predecessor's claims, then start the threads. Returns at once."""
+        self.recover()
+        for _ in range(self._size):
+            self._add_thread()
+        keeper = threading.Thread(target=self._keep, name="journal-keeper", daemon=True)
+        self._threads.append(keeper)
+        keeper.start()
+
+    def recover(self) -> int:
+        """Queue what a dead predecessor was running; returns how many operations that were."""
+        freed = self._claims.free_predecessors() if self._lone else 0
+        if freed:
+            log.info("%s operations go on where the server before this one left them", freed)
+        self._later(self._claims.next_due())
+        return freed
+
+    def stop(self, timeout: float = 10.0) -> bool:
+        """Stop at the next step boundaries and give the claims back. False when some call outlasted `timeout` seconds:
+        its operation goes on at the next start."""
+        self._stopping.set()
+        with self._lock:
+            for claim in self._held.values():
+                claim.letting_go = True
+        self._bell.ring_all()
+        self._alarm.ring_all()
+        end = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def run_one(self) -> bool:
+        """Claim one operation that is due and perform it in this thread; False when none is due."""
+        claim = self._claims.take()
+        if claim is None:
+            return False
+        with self._lock:
+            self._held[claim.operation.id] = claim
+            claim.thread = threading.current_thread()
+            claim.letting_go = self._stopping.is_set()
+        try:
+            Performer(self._services, self._book, self._pace, claim, self._hook, self._later).perform()
+        finally:
+            with self._lock:
+                if self._held.get(claim.operation.id) is claim:
+                    del self._held[claim.operation.id]
+        return True
+
+    def run_all(self) -> int:
+        """Perform everything that is due in this thread; returns how many attempts that took."""
+        attempts = 0
+        while self.run_one():
+            attempts += 1
+        return attempts
+
+    def drain(self, timeout: float = 30.0) -> None:
+        """Wait until no operation is live; without threads, perform them here. Raises TimeoutError with what is left."""
+        end = time.monotonic() + timeout
+        while live := self._live():
+            if time.monotonic() > end:
+                raise TimeoutError(f"still live after {timeout:g} s: {', '.join(live)}")
+            if not self._threads:
+                self.run_all()
+            time.sleep(0.01)
+
+    def _live(self) -> list[str]:
+        columns = (OPERATIONS.c.action, OPERATIONS.c.resource, OPERATIONS.c.object_id, OPERATIONS.c.state)
+        with self._services.database.read() as tx:
+            rows = tx.all(sa.select(*columns).where(OPERATIONS.c.due_at.is_not(None)).limit(20))
+        return [f"{row.action} of {row.resource} {row.object_id} ({row.state})" for row in rows]
+
+    # ---------------------------------------------------------------------------------------------------- threads
+
+    def _add_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"journal-{len(self._threads)}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            seen = self._bell.rings
+            try:
+                found = self.run_one()
+            except Exception:
+                # A database that does not answer must not cost the thread; the operation keeps its row and its lease.
+                log.exception("a journal worker failed outside any step")
+                self._stopping.wait(1.0)
+                continue
+            if not found:
+                self._bell.sleep(seen)
+            elif threading.current_thread() not in self._threads:
+                return
+
+    def _interrupted(self, operation_id: str) -> None:
+        with self._lock:
+            claim = self._held.get(operation_id)
+            if claim is not None:
+                claim.interrupted = True
+
+    def _later(self, due: datetime | None) -> None:
+        with self._lock:
+            if due is None or (self._due is not None and self._due <= due):
+                return
+            self._due = due
+        self._alarm.ring()
+
+    # ----------------------------------------------------------------------------------------------------- keeper
+
+    def _keep(self) -> None:
+        beat = self._pace.lease.total_seconds() / 3
+        last_beat = time.monotonic()
+        while not self._stopping.is_set():
+            seen = self._alarm.rings
+            try:
+                self._ring_when_due()
+                if time.monotonic() - last_beat >= beat:
+                    last_beat = time.monotonic()
+                    self._heartbeat()
+                self._mind_deadlines()
+            except Exception:
+                log.exception("the journal's keeper failed; it goes on")
+                self._stopping.wait(1.0)
+            self._alarm.sleep(seen, self._pause(beat - (time.monotonic() - last_beat)))
+
+    def _pause(self, until_beat: float) -> float:
+        now = self._services.clock.now()
+        pause = max(0.0, min(until_beat, 1.0 if self._held else until_beat))
+        with self._lock:
+            if self._due is not None:
+                pause = min(pause, max(0.0, (self._due - now).total_seconds()))
+        return pause + 0.001
+
+    def _ring_when_due(self) -> None:
+        with self._lock:
+            if self._due is None or self._due > self._services.clock.now():
+                return
+            self._due = None
+        self._bell.ring()
+        self._later(self._claims.next_due())
+
+    def _heartbeat(self) -> None:
+        with self._lock:
+            claims = list(self._held.values())
+        if claims:
+            for operation_id in self._claims.extend(claims):
+                self._book.interrupt(operation_id)
+        # What another server left behind, or begun elsewhere, is looked for here; on a lone server there is nothing.
+        if not self._lone:
+            self._bell.ring()
+
+    def _mind_deadlines(self) -> None:
+        """Tell calls past their deadline to end; after the grace, go on without a thread that does not come back."""
+        now = self._services.clock.now()
+        with self._lock:
+            claims = [claim for claim in self._held.values() if claim.interrupted or now >= claim.limit]
+        for claim in claims:
+            if claim.told_at is None:
+                claim.told_at = time.monotonic()
+                self._book.interrupt(claim.operation.id)
+            elif time.monotonic() - claim.told_at > self._pace.grace.total_seconds():
+                self._abandon(claim)
+
+    def _abandon(self, claim: Claim) -> None:
+        with self._lock:
+            if self._held.get(claim.operation.id) is not claim:
+                return
+            del self._held[claim.operation.id]
+        operation = claim.operation
+        log.warning("%s of %s: '%s' does not come back; going on without", operation.action, operation.object_id, claim.step)
+        if claim.thread in self._threads:
+            # It leaves when it comes back; until then the pool must not be one short.
+            self._threads.remove(claim.thread)
+            self._add_thread()
+        self._claims.release(claim)
+        self._book.wake()
