@@ -1,0 +1,1 @@
+"""How the tree is built: import rules, uniform rooms, names. Read from the syntax trees, without importing anything."""
