@@ -1,0 +1,149 @@
+"""External networks as the host sees them: a link of its own with the gateways' addresses, forwarding, outbound NAT.
+
+All of it is named for the cloud. Nobody else's rules are edited: where another firewall drops forwarded packets (Docker
+sets the policy of its FORWARD chain to drop), nothing in a table of ours can let them through, so ``warnings`` says so
+and what to do. The host itself reaches floating addresses in any case: such packets are not forwarded by it.
+"""
+
+import ipaddress
+import shutil
+import subprocess
+from pathlib import Path
+
+from stackyard.hosts import netns, nft, sysctl
+from stackyard.hosts.netlink import Netlink
+
+from ...driver import AddressConflict, ExternalSpec, NetworkSpec
+from .forwarding import IPV4, IPV6
+from .links import HOST, End, Interface, Pair, checked_address, configure, set_outer
+from .names import BRIDGE, CloudNames, host_device
+from .objects import Chain, Hook, Objects, whole
+from .segments import table_faults
+
+_OUTBOUND = Hook("nat", "postrouting", 100, "accept")
+
+
+def refuse_conflicts(names: CloudNames, network: NetworkSpec, external: ExternalSpec) -> None:
+    """Raise AddressConflict if the host has an address in one of the ranges by another interface."""
+    wanted = [ipaddress.ip_interface(checked_address(address)).network for address in external.host_addresses]
+    own = names.host_link(network.id)
+
+    def body() -> list[tuple[str, str]]:
+        with Netlink() as net:
+            by_index = {link.index: link.name for link in net.links().values()}
+            return [(by_index.get(index, "?"), address) for index, address in net.all_addresses()]
+
+    for device, address in netns.inside(HOST, body):
+        held = ipaddress.ip_interface(address).network
+        if device != own and any(held.version == one.version and held.overlaps(one) for one in wanted):
+            raise AddressConflict(f"the host has {address} on {_holder(device)}", f"external network {network.id}")
+
+
+def _holder(device: str) -> str:
+    cloud, dash, _ = device.partition("-")
+    if dash and cloud.startswith("sy"):
+        return f"{device}, an external network of the cloud {cloud[2:]!r} on this host"
+    return device
+
+
+def ensure_host_link(names: CloudNames, network: NetworkSpec, external: ExternalSpec) -> None:
+    """Make the host's own interface on the network."""
+    pair = _pair(names, network.id)
+    mac = _host_mac(names, network.id)
+    pair.connect(BRIDGE, mac, network.mtu)
+    set_outer(pair.outer, up=True, mtu=network.mtu)
+    interface = Interface(pair.inner.name, mac, network.mtu, pair.alias, tuple(external.host_addresses))
+    netns.inside(HOST, lambda: configure(interface))
+
+
+def remove_host_link(names: CloudNames, network_id: str) -> None:
+    """Remove the host's own interface on the network; content if there is none."""
+    _pair(names, network_id).inner.delete()
+
+
+def apply_host_table(names: CloudNames, networks: list[NetworkSpec]) -> None:
+    """Make the cloud's table in the host's namespace translate what leaves these networks; without any, remove it."""
+    objects = host_objects(names, networks)
+    table = names.host_table
+    script = whole(table, objects) if objects.chains else f"add table inet {table}\ndelete table inet {table}\n"
+    netns.inside(HOST, lambda: nft.apply(script))
+
+
+def host_objects(names: CloudNames, networks: list[NetworkSpec]) -> Objects:
+    """The cloud's table in the host's namespace."""
+    rules = []
+    for network in networks:
+        if network.external is None or not network.external.nat:
+            continue
+        for address in network.external.host_addresses:
+            inside = ipaddress.ip_interface(checked_address(address)).network
+            family = "ip" if inside.version == 4 else "ip6"
+            rules.append(f'{family} saddr {inside} oifname != "{names.host_link(network.id)}" masquerade')
+    return Objects({("inet", "outbound"): Chain(tuple(rules), _OUTBOUND)}) if rules else Objects()
+
+
+def outside_faults(names: CloudNames, networks: list[NetworkSpec], network: NetworkSpec) -> list[str]:
+    """How the host's side of one external network (of all these) differs from what was made."""
+    if network.external is None:
+        return []
+    name, external = names.host_link(network.id), network.external
+    found = [] if _pair(names, network.id).connected() else [f"host interface {name} is not connected"]
+
+    def body() -> list[str]:
+        with Netlink() as net:
+            link = net.links().get(name)
+            wanted = {checked_address(address) for address in external.host_addresses}
+            if link is not None and (not link.up or net.addresses(link.index) != wanted):
+                found.append(f"host interface {name} is down or has other addresses")
+        return [*found, *table_faults(names.host_table, host_objects(names, networks)), *_forwarding_faults(external)]
+
+    return netns.inside(HOST, body)
+
+
+def _forwarding_faults(external: ExternalSpec) -> list[str]:
+    keys = [IPV4, *([IPV6] if has_ipv6(external) else [])]
+    return [f"{key} is off on the host" for key in keys if sysctl.read(key) != "1"]
+
+
+def has_ipv6(external: ExternalSpec) -> bool:
+    """Whether the host has an IPv6 address on it."""
+    return any(":" in address for address in external.host_addresses)
+
+
+def _pair(names: CloudNames, network_id: str) -> Pair:
+    outer = End(netns.path(names.network(network_id)), host_device(network_id))
+    return Pair(outer, End(HOST, names.host_link(network_id)), f"stackyard {names.cloud} external {network_id}")
+
+
+def _host_mac(names: CloudNames, network_id: str) -> str:
+    """A MAC that stays the same when the link is made anew, so that routers need not ask again."""
+    digest = names.host_link(network_id).encode().hex()[-10:]
+    return ":".join(["0a", *(digest[place : place + 2] for place in range(0, 10, 2))])
+
+
+def warnings(names: CloudNames) -> list[str]:
+    """What on the host keeps external networks from reaching beyond it, in words."""
+    found = []
+    for chain in netns.inside(HOST, nft.list_chains):
+        if chain.get("hook") == "forward" and chain.get("policy") == "drop" and chain["family"] in ("ip", "inet"):
+            where = f"{chain['family']} {chain['table']} {chain['name']}"
+            found.append(
+                f"The host's firewall drops forwarded packets (nft chain {where}, policy drop): containers reach this "
+                f"host, but not beyond it, until it accepts those to and from interfaces {names.host_links}*."
+            )
+    if _legacy_forward_drops():
+        found.append(
+            "The host's firewall drops forwarded packets (iptables-legacy chain FORWARD, policy DROP): containers "
+            f"reach this host, but not beyond it, until it accepts those to and from interfaces {names.host_links}+."
+        )
+    return found
+
+
+def _legacy_forward_drops() -> bool:
+    program = shutil.which("iptables-legacy")
+    tables = Path("/proc/net/ip_tables_names")
+    # Asking iptables-legacy about a table creates it, which is why it is asked only where the table is in use.
+    if program is None or not tables.exists() or "filter" not in tables.read_text().split():
+        return False
+    done = subprocess.run([program, "-S", "FORWARD"], capture_output=True, text=True, check=False)
+    return "-P FORWARD DROP" in done.stdout
