@@ -1,0 +1,1 @@
+"""Places where image bytes can live."""

@@ -1,0 +1,1 @@
+"""The tables of the image service, one file per change."""

@@ -1,0 +1,127 @@
+"""The doors of images that a plain declaration has no word for: free properties, patches and streams."""
+
+from typing import Any, Literal
+
+from stackyard.kernel import rows
+from stackyard.kernel.database import Record
+from stackyard.kernel.errors import BadRequest, UnsupportedMediaType
+from stackyard.kernel.exchange import Reply, Request
+from stackyard.kernel.resource import Allow, Route
+from stackyard.kernel.shapes import show
+from stackyard.kernel.work import Work
+from stackyard.rooms.image.dialect import DIALECT
+from stackyard.rooms.image.ranges import requested
+from stackyard.rooms.image.resources.image import attributes, data, imports, listing, patch, resource, rules, store
+
+OCTETS = "application/octet-stream"
+
+
+def _list(work: Work, request: Request) -> Any:
+    records, next_marker = store.page(work, listing.read(request.raw_query))
+    shown = [show(work, resource.IMAGE, each, DIALECT, "") for each in records]
+    return {"images": shown, "schema": "/v2/schemas/images", **listing.links(request.raw_query, next_marker)}
+
+
+def _create(work: Work, request: Request) -> Reply:
+    record = rules.create(work, attributes.read(request.body))
+    body = _shown(work, record)
+    headers = {
+        "Location": f"{work.base_url}/image{body['self']}",
+        "OpenStack-image-import-methods": ",".join(imports.METHODS),
+        "OpenStack-image-store-ids": ",".join(imports.STORES),
+    }
+    return Reply(status=201, body=body, headers=headers)
+
+
+def _update(work: Work, request: Request) -> Any:
+    changes = patch.read(request.content_type, request.body)
+    return _shown(work, rules.update(work, request.params["id"], changes))
+
+
+def _shown(work: Work, record: Record) -> dict[str, Any]:
+    return rows.show(work, resource.IMAGE, record, DIALECT)
+
+
+def _receive(work: Work, request: Request, goal: Literal["active", "uploading"]) -> Any:
+    if request.content_type != OCTETS:
+        raise UnsupportedMediaType(f"Image data has the media type {OCTETS}, not '{request.content_type[:100]}'.")
+    arrival = data.accept(work, request.params["id"], goal, request.content_length)
+    stream = request.stream or iter(())
+
+    def receive() -> Reply:
+        data.receive(arrival, stream)
+        return Reply(status=204)
+
+    return receive
+
+
+def _upload(work: Work, request: Request) -> Any:
+    return _receive(work, request, "active")
+
+
+def _stage(work: Work, request: Request) -> Any:
+    return _receive(work, request, "uploading")
+
+
+def _download(work: Work, request: Request) -> Any:
+    record = data.locate(work, request.params["id"])
+    if record.status not in data.HAS_DATA:
+        return Reply(status=204)
+    span = requested(request.headers.get("range"), record.size)
+    opened = data.reader(work.services, record, *(span or (0, None)))
+    return lambda: _portion(record, opened(), partial=span is not None)
+
+
+def _portion(record: Record, portion: data.Portion, *, partial: bool) -> Reply:
+    headers = {"Content-Length": str(portion.length), "Accept-Ranges": "bytes"}
+    if partial:
+        last = portion.offset + portion.length - 1
+        headers["Content-Range"] = f"bytes {portion.offset}-{last}/{portion.size}"
+    elif record.checksum:
+        headers["Content-MD5"] = record.checksum
+    return Reply(status=206 if partial else 200, stream=portion.chunks, headers=headers, content_type=OCTETS)
+
+
+def _import(work: Work, request: Request) -> Reply:
+    if request.body is None:
+        raise BadRequest("Import request requires a 'method' field.", field="method")
+    imports.begin(work, request.params["id"], request.body)
+    return Reply(status=202)
+
+
+def _add_tag(work: Work, request: Request) -> Reply:
+    rules.add_tag(work, request.params["id"], request.params["tag"])
+    return Reply(status=204)
+
+
+def _remove_tag(work: Work, request: Request) -> Reply:
+    rules.remove_tag(work, request.params["id"], request.params["tag"])
+    return Reply(status=204)
+
+
+_LIST = Allow("get_images", "role:admin or role:reader")
+_ONE = "/v2/images/{id}"
+
+ROUTES = [
+    Route(method="GET", path="/v2/images", handler=_list, allow=_LIST, doc="List images."),
+    Route(method="POST", path="/v2/images", handler=_create, status=201, doc="Register an image."),
+    Route(method="PATCH", path=_ONE, handler=_update, doc="Change an image by Glance's JSON patch."),
+    Route(method="PUT", path=f"{_ONE}/file", handler=_upload, stream=True, status=204, doc="Upload an image's data."),
+    Route(
+        method="GET",
+        path=f"{_ONE}/file",
+        handler=_download,
+        reads="driver",
+        doc="Download an image's data, or a range of it.",
+    ),
+    Route(
+        method="PUT", path=f"{_ONE}/stage", handler=_stage, stream=True, status=204, doc="Upload data for an import."
+    ),
+    Route(
+        method="POST", path=f"{_ONE}/import", handler=_import, status=202, doc="Make staged or remote data the image's."
+    ),
+    Route(method="PUT", path=f"{_ONE}/tags/{{tag}}", handler=_add_tag, status=204, doc="Put a tag on an image."),
+    Route(
+        method="DELETE", path=f"{_ONE}/tags/{{tag}}", handler=_remove_tag, status=204, doc="Take a tag off an image."
+    ),
+]

@@ -1,0 +1,188 @@
+"""The rows of images with their tags and properties: queries, and the form in which answers carry them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from stackyard.kernel import database, rows
+from stackyard.kernel.database import Record
+from stackyard.kernel.errors import BadRequest
+from stackyard.kernel.query import visible_rows
+from stackyard.kernel.work import Work
+from stackyard.rooms.image.resources.image import resource
+from stackyard.rooms.image.resources.image.listing import Bound, Listing, Moment
+from stackyard.rooms.image.resources.member.store import MEMBERS
+
+TAGS = database.table(
+    "image_tags",
+    database.Column("image_id", sa.String(64), primary_key=True),
+    database.Column("value", sa.String(255), primary_key=True, index=True),
+)
+PROPERTIES = database.table(
+    "image_properties",
+    database.Column("image_id", sa.String(64), primary_key=True),
+    database.Column("name", sa.String(255), primary_key=True),
+    database.Column("value", sa.Text(), nullable=False),
+)
+
+
+def load(work: Work, records: Sequence[Record]) -> None:
+    """Give each record its `tags` and `properties`, with one query for each kind."""
+    by_id = {each.id: each for each in records}
+    for each in records:
+        each["tags"], each["properties"] = [], {}
+    for tag in work.tx.all(sa.select(TAGS).where(TAGS.c.image_id.in_(by_id)).order_by(TAGS.c.value)):
+        by_id[tag.image_id]["tags"].append(tag.value)
+    for each in work.tx.all(sa.select(PROPERTIES).where(PROPERTIES.c.image_id.in_(by_id)).order_by(PROPERTIES.c.name)):
+        by_id[each.image_id]["properties"][each.name] = each.value
+
+
+def representation(record: Record, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """An image as answers carry it: its properties beside its attributes, its links as paths below the service."""
+    path = f"{resource.IMAGE.path}/{record.id}"
+    data = {"stores": "files"} if record.status in ("active", "deactivated") else {}
+    return {
+        **record.get("properties", {}),
+        **shown,
+        **data,
+        "tags": record.get("tags", []),
+        "self": path,
+        "file": f"{path}/file",
+        "schema": "/v2/schemas/image",
+    }
+
+
+def set_tags(work: Work, image_id: str, tags: Iterable[str]) -> None:
+    """Make these the image's tags."""
+    work.tx.delete(TAGS, image_id=image_id)
+    work.tx.insert_many(TAGS, [{"image_id": image_id, "value": each} for each in tags])
+
+
+def remove_tag(work: Work, image_id: str, tag: str) -> bool:
+    """Take one tag away; whether it was there."""
+    return work.tx.delete(TAGS, image_id=image_id, value=tag) > 0
+
+
+def set_properties(work: Work, image_id: str, properties: Mapping[str, str]) -> None:
+    """Make these the image's properties."""
+    work.tx.delete(PROPERTIES, image_id=image_id)
+    work.tx.insert_many(PROPERTIES, [{"image_id": image_id, "name": k, "value": v} for k, v in properties.items()])
+
+
+def remove(work: Work, record: Record) -> None:
+    """Delete an image's rows."""
+    for each in (TAGS, PROPERTIES, MEMBERS):
+        work.tx.delete(each, image_id=record.id)
+    rows.remove(work, resource.IMAGE, record)
+
+
+def row(work: Work, image_id: str) -> Record | None:
+    """The image, whoever asks."""
+    return work.tx.get(resource.IMAGE.table, id=image_id)
+
+
+def with_status(work: Work, *statuses: str) -> list[Record]:
+    """Every image in one of these states, whoever asks."""
+    table = resource.IMAGE.table
+    return work.tx.all(sa.select(table).where(table.c.status.in_(statuses)).order_by(table.c.created_at))
+
+
+def named(work: Work, name: str) -> list[Record]:
+    """The images of this name that a caller means by it: their own, public ones, and shared ones they accepted; oldest
+    first. Community images are left out, or a stranger could take a name over."""
+    table = resource.IMAGE.table
+    statement = visible_rows(work, resource.IMAGE).where(table.c.name == name, table.c.os_hidden.is_(False))
+    return work.tx.all(statement.where(_offered(work, Listing())).order_by(table.c.created_at, table.c.id))
+
+
+def page(work: Work, asked: Listing) -> tuple[list[Record], str | None]:
+    """One page of a list, and the marker of the next if there is one. Raises BadRequest for an unknown marker."""
+    table = resource.IMAGE.table
+    statement = visible_rows(work, resource.IMAGE).where(_offered(work, asked), table.c.os_hidden.is_(asked.hidden))
+    statement = statement.where(*_conditions(asked))
+    if asked.marker:
+        statement = statement.where(_after(work, asked))
+    order = [_ordered(name).asc() if ascending else _ordered(name).desc() for name, ascending in asked.order]
+    records = work.tx.all(statement.order_by(*order).limit(asked.limit + 1))
+    more = len(records) > asked.limit
+    records = records[: asked.limit]
+    load(work, records)
+    return records, records[-1].id if more and records else None
+
+
+def _offered(work: Work, asked: Listing) -> Any:
+    """What lists show of what the caller may see: not everything shared, nor strangers' community images, unless
+    asked."""
+    table, project = resource.IMAGE.table, work.caller.project_id
+    own = table.c.owner == project
+    wanted = table.c.visibility == asked.visibility if asked.visibility not in (None, "all") else sa.true()
+    if asked.visibility is None:
+        wanted = sa.or_(table.c.visibility != "community", own)
+    if work.caller.is_admin:
+        return wanted
+    membership = sa.select(MEMBERS.c.image_id).where(MEMBERS.c.member_id == project)
+    if asked.member_status != "all":
+        membership = membership.where(MEMBERS.c.status == asked.member_status)
+    return sa.and_(wanted, sa.or_(table.c.visibility.in_(("public", "community")), own, table.c.id.in_(membership)))
+
+
+def _conditions(asked: Listing) -> Iterable[Any]:
+    table = resource.IMAGE.table
+    for name, values in asked.among.items():
+        yield table.c[name].in_(values)
+    for tag in asked.tags:
+        yield table.c.id.in_(sa.select(TAGS.c.image_id).where(TAGS.c.value == tag))
+    for name, value in asked.properties.items():
+        yield table.c.id.in_(
+            sa.select(PROPERTIES.c.image_id).where(PROPERTIES.c.name == name, PROPERTIES.c.value == value)
+        )
+    for bound in asked.bounds:
+        yield _within(bound)
+    for moment in asked.moments:
+        yield _compared(moment)
+
+
+def _within(bound: Bound) -> Any:
+    column = resource.IMAGE.table.c[bound.column]
+    return column >= bound.least if bound.least is not None else column <= bound.greatest
+
+
+def _compared(moment: Moment) -> Any:
+    """Answers show whole seconds, so a second is what is compared with: it ends where the next begins."""
+    column = resource.IMAGE.table.c[moment.column]
+    first = moment.when.replace(microsecond=0)
+    after = first + timedelta(seconds=1)
+    comparisons = {
+        "gt": column >= after,
+        "gte": column >= first,
+        "lt": column < first,
+        "lte": column < after,
+        "eq": sa.and_(column >= first, column < after),
+        "neq": sa.or_(column < first, column >= after),
+    }
+    return comparisons[moment.operator]
+
+
+def _ordered(name: str) -> Any:
+    """The column as it sorts: what is not set counts as the least value, so that a marker on such an image works."""
+    column = resource.IMAGE.table.c[name]
+    if not resource.IMAGE.all_fields[name].null:
+        return column
+    return sa.func.coalesce(column, sa.literal(-1) if name == "size" else "")
+
+
+def _after(work: Work, asked: Listing) -> Any:
+    table = resource.IMAGE.table
+    columns = [_ordered(name).label(f"k{place}") for place, (name, _) in enumerate(asked.order)]
+    marked = visible_rows(work, resource.IMAGE).with_only_columns(*columns).where(table.c.id == asked.marker)
+    at = work.tx.one(marked)
+    if at is None:
+        raise BadRequest(f"The marker '{(asked.marker or '')[:80]}' is no image you can see.", field="marker")
+    alternatives = []
+    for place, (name, ascending) in enumerate(asked.order):
+        column, value = _ordered(name), at[f"k{place}"]
+        equal = [_ordered(earlier) == at[f"k{index}"] for index, (earlier, _) in enumerate(asked.order[:place])]
+        alternatives.append(sa.and_(*equal, column > value if ascending else column < value))
+    return sa.or_(*alternatives)

@@ -1,0 +1,1 @@
+"""Image members: the projects an image is shared with."""
