@@ -1,0 +1,120 @@
+"""Migrations: they make what the declarations say, once, and cost nothing when there is nothing to do."""
+
+import importlib.util
+import pkgutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import stackyard.rooms
+from stackyard.kernel import drafts, migrations
+from stackyard.kernel.database import Database
+from stackyard.kernel.journal import TABLES
+from stackyard.kernel.migrations import Branch
+from stackyard.kernel.room import Room
+
+
+def rooms() -> list[Room]:
+    found = (each.name for each in pkgutil.iter_modules(stackyard.rooms.__path__))
+    return [drafts.room_named(name) for name in found if importlib.util.find_spec(f"stackyard.rooms.{name}.room")]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path}/cloud.db")
+    yield made
+    made.close()
+
+
+def test_the_kernels_migrations_make_exactly_its_declared_tables() -> None:
+    assert drafts.render(migrations.kernel_branch(), TABLES) is None
+
+
+@pytest.mark.parametrize("room", rooms(), ids=lambda room: room.name)
+def test_a_rooms_migrations_make_exactly_its_declared_tables(room: Room) -> None:
+    branch = migrations.room_branch(room)
+    tables = drafts.tables_of(room)
+    if branch is None:
+        assert not tables, f"{room.name} declares tables and has no migrations"
+    else:
+        assert drafts.render(branch, tables) is None
+
+
+def test_a_declaration_without_its_migration_is_noticed() -> None:
+    forgotten = sa.Table("forgotten", sa.MetaData(), sa.Column("id", sa.String(36), primary_key=True))
+    body = drafts.render(migrations.kernel_branch(), [*TABLES, forgotten])
+    assert body is not None
+    assert "create_table('forgotten'" in body
+
+
+def test_the_second_upgrade_finds_nothing_to_do(database: Database) -> None:
+    assert migrations.upgrade(database, rooms())
+    assert not migrations.upgrade(database, rooms())
+
+
+def test_nothing_to_do_costs_little_and_imports_no_alembic(database: Database) -> None:
+    migrations.upgrade(database, [])
+    code = (
+        "import sys, time; from stackyard.kernel import migrations; from stackyard.kernel.database import Database\n"
+        f"began = time.perf_counter(); changed = migrations.upgrade(Database({database.url!r}), [])\n"
+        "print(changed, 'alembic' in sys.modules, time.perf_counter() - began)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert told[:2] == ["False", "False"]
+    assert float(told[2]) < 0.3
+
+
+def test_two_servers_that_start_together_migrate_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/cloud.db"
+    outcomes: list[bool] = []
+
+    def start() -> None:
+        database = Database(url)
+        outcomes.append(migrations.upgrade(database, []))
+        database.close()
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [False, False, True]
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(database: Database, tmp_path: Path) -> None:
+    migrations.upgrade(database, [])
+    (tmp_path / "0001_breaks.py").write_text(
+        'revision = "odd_0001"\ndown_revision = None\nbranch_labels = ("odd",)\n\n\n'
+        "def upgrade():\n    from alembic import op\n\n    op.execute('CREATE TABLE half (id INTEGER)')\n    op.execute('nonsense')\n"
+    )
+    with pytest.raises(Exception, match="nonsense"):
+        migrations.upgrade_branches(database, [migrations.kernel_branch(), Branch("odd", tmp_path)])
+    with database.read() as tx:
+        assert migrations.current(tx) == {migrations.kernel_branch().head()}
+        assert not sa.inspect(tx.connection).has_table("half")
+
+
+def test_a_database_of_a_newer_stackyard_is_refused(database: Database) -> None:
+    migrations.upgrade(database, [])
+    with database.write() as tx:
+        tx.execute(sa.text("UPDATE alembic_version SET version_num = 'kernel_9999'"))
+    with pytest.raises(RuntimeError, match="newer"):
+        migrations.upgrade(database, [])
+
+
+def test_files_with_the_same_number_are_refused(tmp_path: Path) -> None:
+    for title in ("one", "two"):
+        (tmp_path / f"0001_{title}.py").write_text("")
+    with pytest.raises(ValueError, match="same number"):
+        Branch("odd", tmp_path).head()
+
+
+@pytest.mark.parametrize("branch", migrations.branches(rooms()), ids=lambda branch: branch.label)
+def test_revisions_carry_the_numbers_of_their_files(branch: Branch) -> None:
+    for file in branch.files():
+        assert f'revision = "{branch.revision(file)}"' in file.read_text()
