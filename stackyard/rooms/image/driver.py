@@ -38,7 +38,7 @@ class Store(Protocol):
 
     def put(self, key: str, chunks: Iterator[bytes]) -> int:
         """Keep what `chunks` yields under `key`, replacing what was there; returns its size in bytes. When `chunks`
-        raises, nothing is kept and the error passes through. Raises StoreFull, StoreFailed. One caller per key at a time."""
+        raises, nothing is kept and the error passes through. Raises StoreFull, StoreFailed. One writer a key."""
 
     def open(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes from `offset` (at most `length` of them) in chunks. An object deleted meanwhile is still read to

@@ -20,13 +20,10 @@ METHODS = ("glance-direct", "web-download")
 STORES = ("files",)
 
 
-def begin(work: Work, image_id: str, body: Any) -> None:
-    """Accept an import. Raises NotFound, Forbidden, BadRequest for an unknown method or address, Conflict in the wrong
-    state."""
+def begin(work: Work, record: Record, body: Any, query: Any) -> None:
+    """Accept an import. Raises BadRequest for an unknown method or address, Conflict in the wrong state."""
     method = _method(body)
     _check_stores(body)
-    record = rules.find(work, image_id)
-    rules.check(work, "modify_image", record)
     _check_state(record, method["name"])
     inputs = {"method": method["name"]}
     if method["name"] == "web-download":

@@ -1,6 +1,6 @@
 """The declaration of an image: its attributes, its life, and who may do what."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -80,6 +80,10 @@ def target(work: Work, record: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"project_id": record.get("owner"), "member_id": work.caller.project_id if sharing else None}
 
 
+def _post(suffix: str, rule: Callable[..., Any], policy: str, doc: str, status: int) -> Action:
+    return Action(method="POST", suffix=suffix, rule=rule, allow=Allow(policy, _OWNER), status=status, doc=doc)
+
+
 def _view(work: Work, record: Record, shown: dict[str, Any]) -> dict[str, Any]:
     return representation(record, shown)
 
@@ -144,21 +148,24 @@ IMAGE = Resource(
     },
     delete=rules.delete,
     actions=[
+        _post("actions/deactivate", rules.deactivate, "deactivate", "Keep the data from all but administrators.", 204),
+        _post("actions/reactivate", rules.reactivate, "reactivate", "Let the data be downloaded again.", 204),
+        _post("import", imports.begin, "modify_image", "Make staged or remote data the image's.", 202),
         Action(
-            method="POST",
-            suffix="actions/deactivate",
-            rule=rules.deactivate,
-            allow=Allow("deactivate", _OWNER),
+            method="PUT",
+            suffix="tags/{tag}",
+            rule=rules.add_tag,
+            allow=Allow("modify_image", _OWNER),
             status=204,
-            doc="Keep the data from being downloaded, except by administrators.",
+            doc="Put a tag on an image.",
         ),
         Action(
-            method="POST",
-            suffix="actions/reactivate",
-            rule=rules.reactivate,
-            allow=Allow("reactivate", _OWNER),
+            method="DELETE",
+            suffix="tags/{tag}",
+            rule=rules.remove_tag,
+            allow=Allow("modify_image", _OWNER),
             status=204,
-            doc="Let the data be downloaded again.",
+            doc="Take a tag off an image.",
         ),
     ],
     doc="An image: a disk or a container's file system, with what a cloud must know to run it.",

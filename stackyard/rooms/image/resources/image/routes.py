@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from stackyard.kernel import rows
 from stackyard.kernel.database import Record
-from stackyard.kernel.errors import BadRequest, UnsupportedMediaType
+from stackyard.kernel.errors import UnsupportedMediaType
 from stackyard.kernel.exchange import Reply, Request
 from stackyard.kernel.resource import Allow, Route
 from stackyard.kernel.shapes import show
@@ -82,23 +82,6 @@ def _portion(record: Record, portion: data.Portion, *, partial: bool) -> Reply:
     return Reply(status=206 if partial else 200, stream=portion.chunks, headers=headers, content_type=OCTETS)
 
 
-def _import(work: Work, request: Request) -> Reply:
-    if request.body is None:
-        raise BadRequest("Import request requires a 'method' field.", field="method")
-    imports.begin(work, request.params["id"], request.body)
-    return Reply(status=202)
-
-
-def _add_tag(work: Work, request: Request) -> Reply:
-    rules.add_tag(work, request.params["id"], request.params["tag"])
-    return Reply(status=204)
-
-
-def _remove_tag(work: Work, request: Request) -> Reply:
-    rules.remove_tag(work, request.params["id"], request.params["tag"])
-    return Reply(status=204)
-
-
 _LIST = Allow("get_images", "role:admin or role:reader")
 _ONE = "/v2/images/{id}"
 
@@ -107,21 +90,8 @@ ROUTES = [
     Route(method="POST", path="/v2/images", handler=_create, status=201, doc="Register an image."),
     Route(method="PATCH", path=_ONE, handler=_update, doc="Change an image by Glance's JSON patch."),
     Route(method="PUT", path=f"{_ONE}/file", handler=_upload, stream=True, status=204, doc="Upload an image's data."),
-    Route(
-        method="GET",
-        path=f"{_ONE}/file",
-        handler=_download,
-        reads="driver",
-        doc="Download an image's data, or a range of it.",
-    ),
+    Route(method="GET", path=f"{_ONE}/file", handler=_download, reads="driver", doc="Download data, or a range of it."),
     Route(
         method="PUT", path=f"{_ONE}/stage", handler=_stage, stream=True, status=204, doc="Upload data for an import."
-    ),
-    Route(
-        method="POST", path=f"{_ONE}/import", handler=_import, status=202, doc="Make staged or remote data the image's."
-    ),
-    Route(method="PUT", path=f"{_ONE}/tags/{{tag}}", handler=_add_tag, status=204, doc="Put a tag on an image."),
-    Route(
-        method="DELETE", path=f"{_ONE}/tags/{{tag}}", handler=_remove_tag, status=204, doc="Take a tag off an image."
     ),
 ]

@@ -143,25 +143,23 @@ def _switch(work: Work, record: Record, status: str) -> None:
         rows.change(work, resource.IMAGE, record, {"status": status})
 
 
-def add_tag(work: Work, image_id: str, tag: str) -> None:
-    """Put a tag on an image; no error when it has it. Raises PayloadTooLarge for too many."""
-    _TAG.parse(tag, "tag", True)
-    record = loaded(work, find(work, image_id))
-    check(work, "modify_image", record)
-    if tag in record.tags:
+def add_tag(work: Work, record: Record, body: Any, query: Any) -> None:
+    """Put the tag in the path on an image; no error when it has it. Raises PayloadTooLarge for too many."""
+    tag = str(_TAG.parse(work.params["tag"], "tag", True))
+    tags = loaded(work, record).tags
+    if tag in tags:
         return
-    if len(record.tags) >= attributes.MOST_TAGS:
-        raise PayloadTooLarge(f"Image {image_id} has {len(record.tags)} tags, the most an image may have.")
-    store.set_tags(work, record.id, [*record.tags, tag])
+    if len(tags) >= attributes.MOST_TAGS:
+        raise PayloadTooLarge(f"Image {record.id} has {len(tags)} tags, the most an image may have.")
+    store.set_tags(work, record.id, [*tags, tag])
     rows.change(work, resource.IMAGE, record, {})
 
 
-def remove_tag(work: Work, image_id: str, tag: str) -> None:
-    """Take a tag off an image. Raises NotFound when it has none such."""
-    record = find(work, image_id)
-    check(work, "modify_image", record)
-    if not store.remove_tag(work, image_id, tag):
-        raise NotFound(f"Image {image_id} has no tag '{tag[:255]}'.")
+def remove_tag(work: Work, record: Record, body: Any, query: Any) -> None:
+    """Take the tag in the path off an image. Raises NotFound when it has none such."""
+    tag = work.params["tag"]
+    if not store.remove_tag(work, record.id, tag):
+        raise NotFound(f"Image {record.id} has no tag '{tag[:255]}'.")
     rows.change(work, resource.IMAGE, record, {})
 
 
