@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from stackyard.kernel import steps
-from stackyard.node.messages import Failure, encode, raw
+from stackyard.node.messages import MALFORMED, Failure, encode, raw
 
 _STREAMS = (Iterator, Iterable, Generator)
 _KERNEL_ERRORS: tuple[type[Exception], ...] = (steps.Transient, steps.Refused, steps.Cancelled)
@@ -58,7 +58,7 @@ class Method:
         """The arguments as the annotations say. Raises BadCall."""
         try:
             return {name: self.arguments[name].decode(value) for name, value in arguments.items()}
-        except (KeyError, msgspec.DecodeError) as wrong:
+        except (KeyError, *MALFORMED) as wrong:
             raise BadCall(f"{self.name}: {wrong}") from wrong
 
 
@@ -82,9 +82,9 @@ class Contract:
         """An exception as it is sent: by the nearest class that the contract knows, else as words."""
         for known in type(error).__mro__:
             if self._errors.get(known.__name__) is known:
-                return Failure(known.__name__, [str(each) for each in error.args], _plain_fields(error))
-        text = f"{type(error).__name__}: {error}"
-        return Failure("", [text], transient=bool(getattr(error, "transient", False)))
+                return Failure(known.__name__, [_text(each) for each in error.args], _plain_fields(error))
+        transient = bool(getattr(error, "transient", False))
+        return Failure("", [_text(f"{type(error).__name__}: {error}")], transient=transient)
 
     def error(self, failure: Failure) -> Exception:
         """The exception again. Its constructor is not run: its arguments and fields are what they were."""
@@ -133,8 +133,14 @@ def _errors(module: Any) -> dict[str, type[Exception]]:
     return {each.__name__: each for each in (*_KERNEL_ERRORS, BadCall, Superseded, *own)}
 
 
+def _text(value: object) -> str:
+    # What a program printed may hold bytes that are no text (lone surrogates); its failure must be sent all the same.
+    return str(value).encode("utf-8", "replace").decode()
+
+
 def _plain_fields(error: BaseException) -> dict[str, Any]:
-    return {name: value for name, value in vars(error).items() if not name.startswith("_") and _is_plain(value)}
+    fields = {name: _text(value) if isinstance(value, str) else value for name, value in vars(error).items()}
+    return {name: value for name, value in fields.items() if not name.startswith("_") and _is_plain(value)}
 
 
 def _is_plain(value: object) -> bool:

@@ -171,7 +171,7 @@ class Link:
             return RemoteStream(incoming, method.items, contract)
         try:
             return method.result.decode(message.value)
-        except msgspec.DecodeError as wrong:
+        except messages.MALFORMED as wrong:
             raise DriverError(f"{self.name} answered {method.name} with something else: {wrong}") from wrong
 
     def _read(self) -> None:

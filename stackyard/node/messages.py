@@ -115,6 +115,9 @@ class Event(_Message, frozen=True, tag="event"):
     value: msgspec.Raw
 
 
+#: What decoding raises for bytes that are not what they should be.
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError)
+
 Message = Hello | Call | Result | Error | Cancel | Chunk | Ack | End | Close | Event
 
 _decoder: "msgspec.msgpack.Decoder[Message]" = msgspec.msgpack.Decoder(Message)
@@ -122,7 +125,7 @@ encode = msgspec.msgpack.Encoder().encode
 
 
 def decode(frame: bytes) -> Message:
-    """The message in a frame. Raises msgspec.DecodeError (ValidationError included) for anything else."""
+    """The message in a frame. Raises what MALFORMED lists for anything else."""
     return _decoder.decode(frame)
 
 

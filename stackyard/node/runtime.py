@@ -128,16 +128,16 @@ class Node:
                 link.tell(hello)
 
     def _watch(self, room: str, driver: Watched) -> None:
-        pause = 0.5
+        pause = 0.0
         while not self._closed.wait(pause):
             try:
                 self._streams[room] = stream = driver.events()
-                pause = 0.5
                 for event in stream:
                     self.emit(room, event)
+                    pause = 0.0
             except Exception as lost:
-                pause = min(pause * 2, 30.0)
-                log.info("the events of %s broke off, next try in %.1f s: %s", room, pause, lost)
+                log.info("the events of %s broke off: %s", room, lost)
+            pause = min(max(pause * 2, 0.5), 30.0)
 
 
 def _attributes(target: Target) -> dict[str, msgspec.Raw]:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from stackyard.kernel.steps import Refused, Transient
+from stackyard.node import messages
 from stackyard.node.contract import Contract
 from stackyard.node.dispatch import Dispatcher, Target
 from stackyard.node.link import Link
@@ -150,7 +151,7 @@ class ConnectedNodes:
         decode = events.items.decode if events is not None and events.items is not None else msgspec.msgpack.decode
         try:
             self._publish(message.topic, host, decode(message.value))
-        except msgspec.DecodeError as wrong:
+        except messages.MALFORMED as wrong:
             log.warning("dropped a %s event of %s: %s", message.topic, host, wrong)
 
     def gone(self, link: Link) -> None:

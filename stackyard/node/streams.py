@@ -32,10 +32,11 @@ class Incoming:
         self._changed = threading.Condition()
 
     def put(self, value: msgspec.Raw) -> None:
-        """A chunk has come."""
+        """A chunk has come; one that was under way when the reader closed is dropped."""
         with self._changed:
-            self._values.append(value)
-            self._changed.notify()
+            if self._ended is None:
+                self._values.append(value)
+                self._changed.notify()
 
     def end(self, why: "End | BaseException") -> None:
         """Nothing more comes: the producer's end, or what broke the link. What came before can still be read."""

@@ -1,0 +1,119 @@
+"""A server and a node, linked in memory and, to keep the protocol apart from its transport, over a socket."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from stackyard.node import memory
+from stackyard.node.messages import HostFacts
+from stackyard.node.runtime import Node
+from stackyard.node.server import ConnectedNodes
+from stackyard.node.transport import Transport, TransportClosed
+from tests.node.bench import RealBench, WallClock
+from tests.node.workbench import Clock, Workbench
+
+
+class SocketTransport:
+    """Frames with their length before them."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._lock = threading.Lock()
+
+    def send(self, frame: bytes) -> None:
+        try:
+            with self._lock:
+                self._socket.sendall(struct.pack("!I", len(frame)) + frame)
+        except OSError as broken:
+            raise TransportClosed(str(broken)) from broken
+
+    def receive(self) -> bytes:
+        (length,) = struct.unpack("!I", self._exactly(4))
+        return self._exactly(length)
+
+    def close(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    def _exactly(self, length: int) -> bytes:
+        try:
+            data = self._socket.recv(length, socket.MSG_WAITALL) if length else b""
+        except OSError as broken:
+            raise TransportClosed(str(broken)) from broken
+        if len(data) < length:
+            raise TransportClosed("end of stream")
+        return data
+
+
+def socket_pair() -> tuple[Transport, Transport]:
+    here, there = socket.socketpair()
+    return SocketTransport(here), SocketTransport(there)
+
+
+@dataclass
+class Yard:
+    """One server, and nodes that come and go."""
+
+    nodes: ConnectedNodes
+    pair: Callable[[], tuple[Transport, Transport]]
+    bench: RealBench
+    made: list[Node]
+
+    @property
+    def node(self) -> Node:
+        return self.made[0]
+
+    @property
+    def driver(self) -> Any:
+        return self.nodes.driver("yard1", "workbench")
+
+    def new_node(self, bench: RealBench | None = None, name: str = "yard1") -> Node:
+        drivers = {"workbench": bench or self.bench}
+        node = Node(name, drivers, {"workbench": Workbench}, facts, {"clock": Clock}, announce_every=0.05)
+        self.made.append(node)
+        return node
+
+    def connect(self, node: Node) -> Transport:
+        here, there = self.pair()
+        self.nodes.attach(here)
+        node.connect(there)
+        assert self.nodes.wait_for(node.name, 5)
+        return there
+
+
+def facts() -> HostFacts:
+    return HostFacts(hostname="yard1.example", cpus=2, memory=1 << 30)
+
+
+def make_yard(pair: Callable[[], tuple[Transport, Transport]]) -> Iterator[Yard]:
+    """A server with one node connected, taken down afterwards."""
+    contracts = {"workbench": Workbench, "elsewhere": Clock}
+    nodes = ConnectedNodes(contracts, {"clock": (Clock, WallClock())}, grace=0.3)
+    made = Yard(nodes, pair, RealBench(), [])
+    made.connect(made.new_node())
+    yield made
+    made.bench.may_press.set()
+    for node in made.made:
+        node.close()
+    nodes.close()
+
+
+@pytest.fixture(params=[memory.pair, socket_pair], ids=["memory", "socket"])
+def yard(request: pytest.FixtureRequest) -> Iterator[Yard]:
+    yield from make_yard(request.param)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 5) -> None:
+    """Come back when it holds; fail when it does not in time."""
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit, "it did not come to pass"
+        time.sleep(0.002)
