@@ -93,10 +93,10 @@ class PrivateEngine:
     def __init__(self, cloud: str, data: Path, run: Path, program: str = "dockerd") -> None:
         """`data` (kept over a reboot) and `run` are directories of this engine alone: `purge` removes both.
 
-        `cloud` is the cloud's id: letters, digits and dashes, at most 24. Two engines need different ones.
+        `cloud` is the cloud's id: lower-case letters, digits and dashes, at most 24. Two engines need different ones.
         """
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,23}", cloud):
-            raise ValueError(f"cloud id {cloud!r}: use 1 to 24 letters, digits and dashes")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,23}", cloud):
+            raise ValueError(f"cloud id {cloud!r}: use 1 to 24 lower-case letters, digits and dashes")
         self.data = data.absolute()
         self.run = run.absolute()
         longest = len(str(self.run / "exec/containerd/containerd.sock.ttrpc"))

@@ -381,7 +381,10 @@ class ContainerDriver(Protocol):
         tail: int | None = None,
         since: float | None = None,
     ) -> bytes:
-        """What it wrote so far: the last `tail` lines, or since a moment (Unix time), or all that is kept."""
+        """What it wrote so far: all that is kept, or since a moment (Unix time).
+
+        Of that the last `tail` lines, counted over both streams, and of those the streams asked for.
+        """
 
     def execute(self, id: str, command: list[str], run: bool = True, timeout: float = 60) -> Execution:
         """Run a command inside and wait, at most `timeout` seconds (TimedOut). Conflict unless it runs."""

@@ -1,0 +1,31 @@
+"""The Docker driver keeps the contract, on a real engine."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from stackyard.hosts.dockerd import PrivateEngine
+from stackyard.rooms.container.drivers.docker.driver import DockerDriver
+from stackyard.testing import container_driver as suite
+from stackyard.testing.container_driver import ContainerDriverConformance, Kit
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def driver_of_one(engine: PrivateEngine) -> Iterator[DockerDriver]:
+    driver = DockerDriver(engine.url, cloud="one")
+    driver.build_busybox_image(suite.IMAGE)
+    yield driver
+    driver.remove_all()
+    driver.close()
+
+
+class TestDockerDriver(ContainerDriverConformance):
+    @pytest.fixture
+    def kit(self, engine: PrivateEngine, driver_of_one: DockerDriver) -> Kit:
+        return Kit(
+            driver=driver_of_one,
+            reopen=lambda: DockerDriver(engine.url, cloud="one"),
+            another_cloud=lambda: DockerDriver(engine.url, cloud="another"),
+        )
