@@ -10,37 +10,42 @@ import msgspec
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts that a cloud shows about a host. Memory and disk in MiB."""
+    """The facts that a cloud shows about a host. Sizes in bytes."""
 
     hostname: str
     architecture: str
-    kernel: str
+    os_type: str
     os: str
     """The distribution's name, as people call it."""
-    os_type: str
+    kernel_version: str
     cpus: int
     """Cores that this process may use."""
     memory: int
     memory_available: int
     disk: int
     disk_available: int
+    labels: dict[str, str] = {}
 
 
-def machine(data: Path) -> Machine:
-    """This machine now; `data` is a directory on the disk to report."""
-    disk = shutil.disk_usage(data)
-    memory = _memory()
+def hostname() -> str:
+    """What this machine calls itself."""
+    return socket.gethostname()
+
+
+def facts(data: Path = Path("/")) -> Machine:
+    """This machine now; `data` is a directory on the disk to report: where the containers are."""
+    disk, memory = shutil.disk_usage(data), _memory()
     return Machine(
-        hostname=socket.gethostname(),
+        hostname=hostname(),
         architecture=platform.machine(),
-        kernel=platform.release(),
-        os=_distribution(),
         os_type=platform.system().lower(),
+        os=_distribution(),
+        kernel_version=platform.release(),
         cpus=len(os.sched_getaffinity(0)),
-        memory=memory["MemTotal"] >> 10,
-        memory_available=memory["MemAvailable"] >> 10,
-        disk=disk.total >> 20,
-        disk_available=disk.free >> 20,
+        memory=memory["MemTotal"],
+        memory_available=memory["MemAvailable"],
+        disk=disk.total,
+        disk_available=disk.free,
     )
 
 
@@ -55,9 +60,9 @@ def traffic(pid: int) -> tuple[int, int]:
 
 
 def _memory() -> dict[str, int]:
-    """/proc/meminfo, in KiB."""
+    """/proc/meminfo, in bytes."""
     lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
-    return {name.rstrip(":"): int(value) for name, value, *_ in lines}
+    return {name.rstrip(":"): int(value) << 10 for name, value, *_ in lines}
 
 
 def _distribution() -> str:
