@@ -5,8 +5,8 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from stackyard.node import messages
 from stackyard.node.contract import BadCall, Contract, Method, Superseded
 from stackyard.node.link import Link
 from stackyard.node.messages import Call, Error, Failure
+from stackyard.node.pool import Pool
 from stackyard.node.streams import Incoming, RemoteStream
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Dispatcher:
 
     def __init__(self, targets: Mapping[str, Target], workers: int) -> None:
         self._targets = targets
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="call")
+        self._pool = Pool(workers, "call")
         self._lock = threading.Lock()
         self._epochs: OrderedDict[str, int] = OrderedDict()
         self._running: dict[object, _Running] = {}
@@ -91,7 +92,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """Take no more calls and ask those in flight to end; does not wait for them."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
         with self._lock:
             running = list(self._running.values())
         for each in running:
@@ -127,9 +128,7 @@ class Dispatcher:
             self._epochs.popitem(last=False)
 
     def _submit(self, running: _Running, call: Call, streams: dict[str, Incoming]) -> None:
-        try:
-            self._pool.submit(self._run, running, call, streams)
-        except RuntimeError:  # the pool is shut down
+        if not self._pool.submit(partial(self._run, running, call, streams)):
             _close(streams)
             self._finish(running, running.target.contract.failure(Transient("the node is shutting down")))
 

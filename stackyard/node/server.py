@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from stackyard.node.contract import Contract
 from stackyard.node.dispatch import Dispatcher, Target
 from stackyard.node.link import Link
 from stackyard.node.messages import Call, Event, Hello, HostFacts
+from stackyard.node.pool import Pool
 from stackyard.node.proxy import Proxy
 from stackyard.node.streams import Incoming
 from stackyard.node.transport import Transport
@@ -76,7 +76,7 @@ class ConnectedNodes:
         self._changed = threading.Condition()
         self._handlers: dict[str, list[Handler]] = {}
         # One thread: handlers see a host's events in their order, and never hold up a link.
-        self._events = ThreadPoolExecutor(1, thread_name_prefix="node events")
+        self._events = Pool(1, "node events")
 
     def attach(self, transport: Transport) -> None:
         """Take a node's connection; the host counts as connected once its hello has come."""
@@ -127,7 +127,7 @@ class ConnectedNodes:
         self._dispatcher.close()
         for link in self._all_links():
             link.close()
-        self._events.shutdown(wait=False, cancel_futures=True)
+        self._events.close()
 
     def called(self, link: Link, call: Call, streams: dict[str, Incoming]) -> None:
         """A node's request."""
@@ -182,10 +182,7 @@ class ConnectedNodes:
 
     def _publish(self, topic: str, host: str, value: Any) -> None:
         for handler in self._handlers.get(topic, ()):
-            try:
-                self._events.submit(_handle, handler, topic, host, value)
-            except RuntimeError:  # shutting down
-                return
+            self._events.submit(partial(_handle, handler, topic, host, value))
 
     def _host_of(self, link: Link) -> str | None:
         with self._changed:

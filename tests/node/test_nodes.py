@@ -1,7 +1,10 @@
 """Nodes that come, speak, go and come back."""
 
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -179,3 +182,18 @@ def test_closing_leaves_no_thread_behind(yard: Yard) -> None:
         return now <= before
 
     wait_until(gone)
+
+
+def test_a_call_that_never_comes_back_does_not_keep_the_process_from_ending() -> None:
+    script = (
+        "import sys, threading; sys.path.insert(0, '.')\n"
+        "from tests.node.bench import RealBench\n"
+        "from tests.node.conftest import make_yard\n"
+        "from stackyard.node import memory\n"
+        "yard = next(make_yard(memory.pair))\n"
+        "threading.Thread(target=yard.driver.press, args=('button',), daemon=True).start()\n"
+        "assert yard.bench.waiting.wait(5)\n"
+        "yard.node.close()\n"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=15)
