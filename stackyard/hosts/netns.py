@@ -10,6 +10,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -85,9 +86,8 @@ def create(name: str) -> None:
     """Make a named namespace, with its loopback down. Content if it exists."""
     if exists(name):
         return
-    FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
     target = path(name)
-    target.touch(mode=0o444)
+    _touch(target)
 
     def body() -> None:
         _check(_libc.unshare(_CLONE_NEWNET), name)
@@ -95,6 +95,15 @@ def create(name: str) -> None:
         _check(_libc.mount(source, os.fsencode(target), b"none", _MS_BIND, None), str(target))
 
     _on_new_thread(body)
+
+
+def _touch(target: Path) -> None:
+    for _ in range(3):  # another process may remove the folder as the last to leave it
+        FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            target.touch(mode=0o444)
+            return
+    target.touch(mode=0o444)
 
 
 def remove(name: str) -> None:
@@ -116,5 +125,6 @@ def names(prefix: str) -> list[str]:
 
 def remove_folder() -> None:
     """Remove the folder of names if nothing is in it and nothing is mounted on it; it is made again when needed."""
-    if FOLDER.is_dir() and not os.path.ismount(FOLDER) and not any(FOLDER.iterdir()):
-        FOLDER.rmdir()
+    with suppress(OSError):
+        if not os.path.ismount(FOLDER):
+            FOLDER.rmdir()
