@@ -135,7 +135,7 @@ class Dispatcher:
     def _run(self, running: _Running, call: Call, streams: dict[str, Incoming]) -> None:
         try:
             outcome = self._outcome(running, call, streams)
-        except Exception as error:
+        except BaseException as error:  # whatever it is, its caller waits for an answer
             failure = running.target.contract.failure(error)
             if not failure.name:
                 log.exception("%s.%s failed", call.target, call.method)

@@ -144,8 +144,10 @@ class Outgoing:
                 if not all(self._push(piece) for piece in _pieces(value)):
                     break
             self._send(End(self._stream))
-        except Exception as broken:
+        except BaseException as broken:  # whatever it is, the consumer waits for an end
             self._send(End(self._stream, self._contract.failure(broken)))
+            if not isinstance(broken, Exception):
+                raise
             return broken
         finally:
             if self._cancel is not None:

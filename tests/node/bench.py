@@ -61,10 +61,11 @@ class RealBench:
         return msgspec.structs.replace(part, name=f"{part.name} by {skill.name}", holes=[part])
 
     def misuse(self, how: str) -> None:
-        errors: dict[str, Exception] = {
+        errors: dict[str, BaseException] = {
             "jam": Jammed("splinters", "saw"),
             "break": Broken("rust", "hammer"),
             "split": _SplitInTwo("an accident", "table"),
+            "exit": SystemExit("now"),
             "surprise": ZeroDivisionError("by zero"),
             "plain": Transient("busy"),
             "gibber": Broken("\udcff", "terminal"),

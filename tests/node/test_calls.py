@@ -78,6 +78,12 @@ def test_an_unknown_error_arrives_in_words_and_is_logged_where_it_happened(
     assert "in misuse" in caplog.text
 
 
+def test_a_driver_that_wants_to_exit_still_answers(yard: Yard) -> None:
+    with pytest.raises(DriverError, match="SystemExit: now"):
+        yard.driver.misuse("exit")
+    assert yard.driver.add(1) == 11
+
+
 def test_a_reason_that_is_no_text_arrives_as_far_as_it_can_be_read(yard: Yard) -> None:
     with pytest.raises(Broken, match=r"^terminal: \?$") as raised:
         yard.driver.misuse("gibber")
