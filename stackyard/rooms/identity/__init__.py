@@ -1,0 +1,1 @@
+"""Who may use the cloud and as what: the Identity API (Keystone v3)."""

@@ -1,0 +1,77 @@
+"""What other rooms may ask of identity. Values are frozen; every call joins the caller's transaction."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from stackyard.kernel.caller import Caller, service_caller
+from stackyard.kernel.database import Record
+from stackyard.kernel.work import Work
+from stackyard.rooms.identity import rows, seed
+from stackyard.rooms.identity.resources.project import store as projects
+from stackyard.rooms.identity.resources.project.resource import PROJECT
+from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.resources.user.resource import USER
+
+SERVICE_PROJECT = "service"
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """A project, as other rooms know it."""
+
+    id: str
+    name: str
+    domain_id: str | None
+    enabled: bool
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A user, as other rooms know them."""
+
+    id: str
+    name: str
+    domain_id: str
+    enabled: bool
+
+
+def validate_token(work: Work, token: str) -> Caller:
+    """Who asks with this token. Raises Unauthorized."""
+    tokens: Tokens = work.services.bound["identity"]
+    return tokens.validate(work.tx, token)
+
+
+def project(work: Work, project_id: str) -> Project:
+    """A project by id. Raises NotFound."""
+    return _project(rows.existing(work, PROJECT, project_id, is_domain=False))
+
+
+def all_projects(work: Work) -> list[Project]:
+    """Every project of the cloud."""
+    return [_project(each) for each in work.tx.find(PROJECT.table, is_domain=False)]
+
+
+def find_project_by_name(work: Work, name: str, domain_id: str = "default") -> Project | None:
+    """The project of that name in a domain, or None."""
+    found = projects.by_name(work.tx, name, domain_id)
+    return _project(found) if found else None
+
+
+def user(work: Work, user_id: str) -> User:
+    """A user by id. Raises NotFound."""
+    found = rows.existing(work, USER, user_id)
+    return User(id=found.id, name=found.name, domain_id=found.domain_id, enabled=found.enabled)
+
+
+def service_identity(work: Work, room: str) -> Caller:
+    """The identity under which a room acts on its own account, in the project `service`."""
+    home = projects.by_name(work.tx, SERVICE_PROJECT, "default")
+    return service_caller(room, project_id=home.id if home else None)
+
+
+def register_services(work: Work, services: Sequence[tuple[str, str, str]]) -> None:
+    """Write services (type, name, path below the base URL; it may hold {project_id}) and their endpoints into the catalog."""
+    seed.register_services(work, services)
+
+
+def _project(row: Record) -> Project:
+    return Project(id=row.id, name=row.name, domain_id=row.domain_id, enabled=row.enabled)

@@ -1,0 +1,54 @@
+"""Fields that several resources of this room have alike."""
+
+from stackyard.kernel.kinds import Anything, Boolean, Kind, MapOf, Nullable, Object, Text
+from stackyard.kernel.resource import NO_DEFAULT, Field, Internal
+
+#: At least one character that is not white space.
+NOT_BLANK = r"(?s:.*\S.*)"
+#: Ids are hexadecimal, but for the few that a person chose (`default`).
+ID_PATTERN = r"[a-zA-Z0-9-]+"
+
+
+def NamedBy(longest: int) -> Field:
+    """A name that is not blank."""
+    return Field(name="name", kind=Text(min=1, max=longest, pattern=NOT_BLANK), required=True, doc="A name for people.")
+
+
+def Reference(name: str, doc: str, *, update: bool = False, null: bool = True, required: bool = False) -> Field:
+    """The id of another object."""
+    return Field(
+        name=name,
+        kind=Text(min=1, max=64, pattern=ID_PATTERN),
+        update=update,
+        null=null,
+        index=True,
+        required=required,
+        default=NO_DEFAULT if required else None,
+        doc=doc,
+    )
+
+
+def Description() -> Field:
+    """Free text about the object."""
+    return Field(name="description", kind=Text(max=None), default="", null=True, doc="A description for people.")
+
+
+def Enabled() -> Field:
+    """Whether the object can be used; what is disabled stops working at once."""
+    return Field(name="enabled", kind=Boolean(), default=True, doc="Whether the object can be used.")
+
+
+def Options(**known: Kind) -> Field:
+    """The options of the resource; null takes one away."""
+    kinds = {name: Nullable(kind) for name, kind in known.items()}
+    return Field(name="options", kind=Object(kinds), default=dict, filter=False, sort=False, doc="Options by name.")
+
+
+def Immutable() -> Field:
+    """Options of which there is one: `immutable` protects from change and deletion."""
+    return Options(immutable=Boolean())
+
+
+def Extra() -> Field:
+    """Attributes that the API does not know but keeps and shows, as Keystone does."""
+    return Internal("extra", MapOf(Anything()))

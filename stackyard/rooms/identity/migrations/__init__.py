@@ -1,0 +1,1 @@
+"""The changes of this room's tables, one file each."""

@@ -1,0 +1,1 @@
+"""The resources of the Identity API: a module or a folder each."""

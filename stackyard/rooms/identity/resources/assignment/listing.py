@@ -1,0 +1,118 @@
+"""`GET /v3/role_assignments`: who holds what where, as granted or as it comes out (`effective`)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stackyard.kernel.errors import BadRequest
+from stackyard.kernel.exchange import Request
+from stackyard.kernel.work import Work
+from stackyard.rooms.identity import render
+from stackyard.rooms.identity.errors import denied
+from stackyard.rooms.identity.policies import members
+from stackyard.rooms.identity.resources.assignment import effective
+from stackyard.rooms.identity.resources.assignment.effective import Held, Names
+from stackyard.rooms.identity.resources.project import store as projects
+
+_SCOPES = ("scope.project.id", "scope.domain.id", "scope.system")
+
+
+def list_assignments(work: Work, request: Request) -> dict[str, Any]:
+    """The assignments that match the query. Raises BadRequest for filters that exclude one another."""
+    query = dict(request.query)
+    _check(query)
+    tree = _is_set(query, "include_subtree")
+    action = "list_role_assignments_for_tree" if tree else "list_role_assignments"
+    if not work.allows(f"identity:{action}", _policy_target(work, query)):
+        raise denied(action)
+    found = effective.all_of(work.tx) if _is_set(query, "effective") else effective.as_granted(work.tx)
+    scopes = _tree(work, query["scope.project.id"]) if tree else None
+    names = Names(work.tx)
+    chosen = [each for each in found if _matches(each, query, scopes) and _visible(work, names, each)]
+    shown = [_entity(work, each, names if _is_set(query, "include_names") else None) for each in chosen]
+    return render.listing(work, "role_assignments", shown, "role_assignments")
+
+
+def _is_set(query: Mapping[str, str], name: str) -> bool:
+    return name in query and query[name].lower() not in ("0", "false")
+
+
+def _check(query: Mapping[str, str]) -> None:
+    for first, second in (("user.id", "group.id"), *((a, b) for a in _SCOPES for b in _SCOPES if a < b)):
+        if first in query and second in query:
+            raise BadRequest(f"Specify {first} or {second}, not both.", field=second)
+    if _is_set(query, "effective") and "group.id" in query:
+        raise BadRequest("Combining effective and group filter will always result in an empty list.", field="group.id")
+    if _is_set(query, "include_subtree") and "scope.project.id" not in query:
+        raise BadRequest(
+            "scope.project.id must be specified if include_subtree is also specified.", field="scope.project.id"
+        )
+
+
+def _policy_target(work: Work, query: Mapping[str, str]) -> dict[str, Any]:
+    project = projects.by_id(work.tx, query.get("scope.project.id", ""))
+    return members(
+        {
+            "target.domain_id": work.caller.domain_id,
+            "target.project.id": project.id if project else None,
+            "target.project.domain_id": project.domain_id if project else None,
+        }
+    )
+
+
+def _tree(work: Work, project_id: str) -> set[str]:
+    return {project_id, *(each.id for each in projects.descendants(work.tx, project_id))}
+
+
+def _matches(held: Held, query: Mapping[str, str], tree: set[str] | None) -> bool:
+    wanted = {"role.id": held.role_id, "user.id": held.user_id, "group.id": held.group_id}
+    if any(name in query and query[name] != value for name, value in wanted.items()):
+        return False
+    if "scope.OS-INHERIT:inherited_to" in query and not held.target.inherited:
+        return False
+    if tree is not None:
+        return held.target.type == "project" and held.target.id in tree
+    if "scope.system" in query:
+        return held.target.type == "system"
+    return all(
+        (held.target.type, held.target.id) == (kind, query[f"scope.{kind}.id"])
+        for kind in ("project", "domain")
+        if f"scope.{kind}.id" in query
+    )
+
+
+def _visible(work: Work, names: Names, held: Held) -> bool:
+    """A domain's people see what is granted in their domain."""
+    if work.caller.domain_id is None or work.caller.is_admin:
+        return True
+    return held.target.type != "system" and names.domain_of(held.target.id) == work.caller.domain_id
+
+
+def _entity(work: Work, held: Held, names: Names | None) -> dict[str, Any]:
+    entity: dict[str, Any] = {"role": {"id": held.role_id}, "scope": _scope(held, names), "links": _links(work, held)}
+    if names:
+        entity["role"] |= names.role(held.role_id)
+    kind, actor_id = ("user", held.user_id) if held.user_id else ("group", held.group_id)
+    entity[kind] = {"id": actor_id, **(names.actor(kind, actor_id or "") if names else {})}
+    return entity
+
+
+def _scope(held: Held, names: Names | None) -> dict[str, Any]:
+    target = held.target
+    if target.type == "system":
+        return {"system": {"all": True}}
+    scope: dict[str, Any] = {target.type: {"id": target.id, **(names.target(target.type, target.id) if names else {})}}
+    if target.inherited:
+        scope["OS-INHERIT:inherited_to"] = "projects"
+    return scope
+
+
+def _links(work: Work, held: Held) -> dict[str, str]:
+    granted = held.granted
+    where = "system" if granted.target_type == "system" else f"{granted.target_type}s/{granted.target_id}"
+    path = f"{where}/{granted.actor_type}s/{granted.actor_id}/roles/{granted.role_id}"
+    links = {"assignment": render.url(work, f"OS-INHERIT/{path}/inherited_to_projects" if granted.inherited else path)}
+    if held.user_id and granted.actor_type == "group":
+        links["membership"] = render.url(work, f"groups/{granted.actor_id}/users/{held.user_id}")
+    if held.role_id != granted.role_id:
+        links["prior_role"] = render.url(work, f"roles/{granted.role_id}")
+    return links

@@ -1,0 +1,1 @@
+"""Regions, services and endpoints, and the catalog made of them."""

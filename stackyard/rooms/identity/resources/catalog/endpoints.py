@@ -1,0 +1,84 @@
+"""Endpoints: where a service is reached, for whom, in which region."""
+
+from typing import Any
+
+from stackyard.kernel import rows as kernel_rows
+from stackyard.kernel.database import Record
+from stackyard.kernel.kinds import OneOf, Text, invalid
+from stackyard.kernel.resource import Field, Id, Resource, everyone
+from stackyard.kernel.work import Work
+from stackyard.rooms.identity import fields
+from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
+from stackyard.rooms.identity.resources.catalog import regions, services
+
+
+def create(work: Work, wanted: Record) -> Record:
+    """Make an endpoint. A region not known yet is made too, as the API has it for the older member `region`."""
+    _check_service(work, wanted)
+    old = (wanted.get("extra") or {}).pop("region", None)
+    if old is not None and not isinstance(old, str):
+        raise invalid("region", "must be the id of a region.")
+    region_id = wanted.get("region_id") or old
+    if old and work.tx.get(regions.REGION.table, id=old) is None:
+        kernel_rows.insert(work, regions.REGION, {"id": old})
+    return kernel_rows.insert(work, ENDPOINT, {**wanted, "region_id": _known_region(work, region_id)})
+
+
+def update(work: Work, endpoint: Record, changes: Record) -> Record:
+    """Change an endpoint."""
+    if "service_id" in changes:
+        _check_service(work, changes)
+    if "region_id" in changes:
+        _known_region(work, changes["region_id"])
+    return kernel_rows.change(work, ENDPOINT, endpoint, changes)
+
+
+def _check_service(work: Work, wanted: Record) -> None:
+    if work.tx.get(services.SERVICE.table, id=wanted["service_id"]) is None:
+        raise invalid("service_id", f"there is no service {wanted['service_id']}.")
+
+
+def _known_region(work: Work, region_id: str | None) -> str | None:
+    if region_id is not None and work.tx.get(regions.REGION.table, id=region_id) is None:
+        raise invalid("region_id", f"there is no region {region_id}.")
+    return region_id
+
+
+def view(work: Work, endpoint: Record, shown: dict[str, Any]) -> dict[str, Any]:
+    """Show the region by its older name too."""
+    return {**shown, "region": shown["region_id"]}
+
+
+ENDPOINT = Resource(
+    name="endpoint",
+    path="/v3/endpoints",
+    table_name="identity_endpoint",
+    fields=[
+        Id(hex=True),
+        fields.Reference("service_id", "The service reached there.", update=True, null=False, required=True),
+        Field(
+            name="region_id", kind=Text(min=1, max=255), default=None, null=True, index=True, doc="The region it is in."
+        ),
+        Field(name="interface", kind=OneOf("public", "internal", "admin"), required=True, doc="For whom it is."),
+        Field(
+            name="url",
+            kind=Text(min=1, max=1024, pattern=r"[a-zA-Z0-9+.-]+:.+"),
+            required=True,
+            doc="The address; %(project_id)s in it stands for the token's project.",
+        ),
+        fields.Enabled(),
+        fields.Extra(),
+    ],
+    visible=everyone,
+    view=view,
+    policy={
+        "list": allow("list_endpoints", ADMIN_OR_SYSTEM_READER),
+        "show": allow("get_endpoint", ADMIN_OR_SYSTEM_READER),
+        "create": allow("create_endpoint", ADMIN),
+        "update": allow("update_endpoint", ADMIN),
+        "delete": allow("delete_endpoint", ADMIN),
+    },
+    create=create,
+    update=update,
+    doc="An endpoint is the address of a service for the public, for other services or for its administrators.",
+)

@@ -1,0 +1,83 @@
+"""Regions of the cloud, as a tree."""
+
+import uuid
+
+from stackyard.kernel import rows as kernel_rows
+from stackyard.kernel.database import Record
+from stackyard.kernel.errors import Conflict, Forbidden
+from stackyard.kernel.kinds import Text, invalid
+from stackyard.kernel.resource import Field, Resource, everyone
+from stackyard.kernel.work import Work
+from stackyard.rooms.identity import fields, rows
+from stackyard.rooms.identity.policies import ADMIN, ANYONE, allow
+from stackyard.rooms.identity.resources.catalog import endpoints
+
+
+def create(work: Work, wanted: Record) -> Record:
+    """Make a region under the id given, or a fresh one."""
+    region_id = wanted.get("id") or uuid.UUID(work.new_id()).hex
+    if work.tx.get(REGION.table, id=region_id) is not None:
+        raise Conflict(f"Conflict occurred attempting to store region - Duplicate ID, {region_id}.", field="id")
+    if wanted.get("parent_region_id"):
+        rows.existing(work, REGION, wanted["parent_region_id"])
+    return kernel_rows.insert(work, REGION, {**wanted, "id": region_id})
+
+
+def update(work: Work, region: Record, changes: Record) -> Record:
+    """Change a region; it may not come to stand below itself."""
+    parent = changes.get("parent_region_id")
+    while parent:
+        if parent == region.id:
+            raise invalid("parent_region_id", f"region {region.id} would stand below itself.")
+        parent = rows.existing(work, REGION, parent).parent_region_id
+    return kernel_rows.change(work, REGION, region, changes)
+
+
+def delete(work: Work, region: Record, query: Record) -> None:
+    """Delete a region with those below it, unless an endpoint is in one of them."""
+    if work.tx.find(endpoints.ENDPOINT.table, region_id=region.id):
+        raise Forbidden(
+            f"Unable to delete region {region.id} because it or its child regions have associated endpoints."
+        )
+    for child in work.tx.find(REGION.table, parent_region_id=region.id):
+        delete(work, child, query)
+    kernel_rows.remove(work, REGION, region)
+
+
+REGION = Resource(
+    name="region",
+    path="/v3/regions",
+    table_name="identity_region",
+    fields=[
+        Field(
+            name="id",
+            kind=Text(min=1, max=255),
+            update=False,
+            default=None,
+            null=True,
+            doc="The id; fresh unless given.",
+        ),
+        fields.Description(),
+        Field(
+            name="parent_region_id",
+            kind=Text(min=1, max=255),
+            default=None,
+            null=True,
+            index=True,
+            doc="The region above it.",
+        ),
+        fields.Extra(),
+    ],
+    visible=everyone,
+    policy={
+        "list": allow("list_regions", ANYONE),
+        "show": allow("get_region", ANYONE),
+        "create": allow("create_region", ADMIN),
+        "update": allow("update_region", ADMIN),
+        "delete": allow("delete_region", ADMIN),
+    },
+    create=create,
+    update=update,
+    delete=delete,
+    doc="A region is a part of the deployment with endpoints of its own.",
+)

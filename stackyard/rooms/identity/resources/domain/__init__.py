@@ -1,0 +1,1 @@
+"""Domains: the outermost owners of users, groups and projects."""

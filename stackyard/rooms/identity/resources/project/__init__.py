@@ -1,0 +1,1 @@
+"""Projects: what owns every other object of the cloud."""

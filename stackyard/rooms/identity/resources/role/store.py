@@ -1,0 +1,82 @@
+"""Which roles imply which, and what a set of roles amounts to."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from stackyard.kernel.database import Column, Record, Transaction, table
+from stackyard.rooms.identity.resources.role import resource
+
+IMPLIED = table(
+    "identity_implied_role",
+    Column("prior_role_id", sa.String(64), primary_key=True),
+    Column("implied_role_id", sa.String(64), primary_key=True, index=True),
+)
+
+
+def implied_by(tx: Transaction, prior_role_id: str) -> list[Record]:
+    """The roles that a role implies directly, by name."""
+    role = resource.ROLE.table
+    joined = sa.select(role).join(IMPLIED, IMPLIED.c.implied_role_id == role.c.id)
+    return tx.all(joined.where(IMPLIED.c.prior_role_id == prior_role_id).order_by(role.c.name))
+
+
+def inferences(tx: Transaction) -> dict[str, list[str]]:
+    """Every implication: prior role → the roles it implies directly."""
+    found: dict[str, list[str]] = {}
+    for row in tx.all(sa.select(IMPLIED)):
+        found.setdefault(row.prior_role_id, []).append(row.implied_role_id)
+    return found
+
+
+def closure(inferred: dict[str, list[str]], role_id: str) -> set[str]:
+    """A role and everything it implies, near and far."""
+    reached, ahead = set(), [role_id]
+    while ahead:
+        if (each := ahead.pop()) not in reached:
+            reached.add(each)
+            ahead += inferred.get(each, ())
+    return reached
+
+
+def expand(tx: Transaction, role_ids: Iterable[str]) -> list[Record]:
+    """The roles with all they imply, without those that belong to a domain, by name."""
+    given = set(role_ids)
+    if not given:
+        return []
+    inferred = inferences(tx)
+    all_ids = set().union(*(closure(inferred, each) for each in given))
+    role = resource.ROLE.table
+    statement = sa.select(role.c.id, role.c.name).where(role.c.id.in_(all_ids), role.c.domain_id.is_(None))
+    return tx.all(statement.order_by(role.c.name))
+
+
+def forget(tx: Transaction, role_id: str) -> None:
+    """Delete the implications a role is part of."""
+    tx.execute(sa.delete(IMPLIED).where((IMPLIED.c.prior_role_id == role_id) | (IMPLIED.c.implied_role_id == role_id)))
+
+
+def all_roles(tx: Transaction) -> list[Record]:
+    """Every role, of the cloud and of domains."""
+    return tx.all(sa.select(resource.ROLE.table))
+
+
+def by_name(tx: Transaction, name: str) -> Record | None:
+    """The cloud's role of that name."""
+    return tx.get(resource.ROLE.table, name=name, domain_id=None)
+
+
+def implies(tx: Transaction, prior_role_id: str, implied_role_id: str) -> bool:
+    """Whether one role implies another directly."""
+    return tx.get(IMPLIED, prior_role_id=prior_role_id, implied_role_id=implied_role_id) is not None
+
+
+def imply(tx: Transaction, prior_role_id: str, implied_role_id: str) -> None:
+    """Let a role imply another; twice changes nothing."""
+    if not implies(tx, prior_role_id, implied_role_id):
+        tx.insert(IMPLIED, {"prior_role_id": prior_role_id, "implied_role_id": implied_role_id})
+
+
+def imply_no_longer(tx: Transaction, prior_role_id: str, implied_role_id: str) -> None:
+    """Take an implication back."""
+    tx.delete(IMPLIED, prior_role_id=prior_role_id, implied_role_id=implied_role_id)

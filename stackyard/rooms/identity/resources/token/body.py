@@ -1,0 +1,38 @@
+"""A token as the API shows it."""
+
+from typing import Any
+
+from stackyard.kernel.database import Record
+from stackyard.kernel.dialect import iso_micro
+from stackyard.rooms.identity.resources.token.tokens import Token, instant
+
+
+def body(token: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """The token's answer; without a catalog when that is None or the token is for nowhere in particular."""
+    shown: dict[str, Any] = {
+        "methods": list(token.claims.methods),
+        "user": {**_named(token.user, token.user_domain), "password_expires_at": None},
+        "audit_ids": list(token.claims.audit_ids),
+        "expires_at": iso_micro(instant(token.claims.expires)),
+        "issued_at": iso_micro(instant(token.claims.issued)),
+    }
+    shown |= _scope(token)
+    if catalog is not None and token.claims.kind != "unscoped":
+        shown["catalog"] = catalog
+    return {"token": shown}
+
+
+def _scope(token: Token) -> dict[str, Any]:
+    if token.claims.kind == "unscoped":
+        return {}
+    roles = {"roles": [{"id": role.id, "name": role.name} for role in token.roles]}
+    if token.scope is None:
+        return {"system": {"all": True}, **roles}
+    if token.scope_domain is None:
+        return {"domain": {"id": token.scope.id, "name": token.scope.name}, **roles}
+    project = _named(token.scope, token.scope_domain)
+    return {"project": project, "is_domain": token.scope.is_domain, **roles}
+
+
+def _named(row: Record, domain: Record) -> dict[str, Any]:
+    return {"domain": {"id": domain.id, "name": domain.name}, "id": row.id, "name": row.name}

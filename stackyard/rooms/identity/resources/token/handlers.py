@@ -1,0 +1,92 @@
+"""The routes below /v3/auth: headers carry the token, so no declaration fits."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stackyard.kernel.errors import Forbidden, NotFound, Unauthorized
+from stackyard.kernel.exchange import Reply, Request
+from stackyard.kernel.work import Work
+from stackyard.rooms.identity import render
+from stackyard.rooms.identity.errors import denied, invalid
+from stackyard.rooms.identity.resources.assignment import store as assignments
+from stackyard.rooms.identity.resources.catalog import store as catalogs
+from stackyard.rooms.identity.resources.domain import resource as domains
+from stackyard.rooms.identity.resources.project import resource as projects
+from stackyard.rooms.identity.resources.token import wanted
+from stackyard.rooms.identity.resources.token.authenticate import authenticate
+from stackyard.rooms.identity.resources.token.body import body
+from stackyard.rooms.identity.resources.token.tokens import Token, Tokens
+from stackyard.rooms.identity.resources.user import store as users
+
+
+def tokens_of(work: Work) -> Tokens:
+    """The cloud's tokens, bound when the room started."""
+    bound: Tokens = work.services.bound["identity"]
+    return bound
+
+
+def issue(work: Work, request: Request) -> Reply | Callable[[], Reply]:
+    """A new token for a password or a token."""
+    asked = wanted.read(request.body)
+    cost = work.services.settings.password_cost
+    return authenticate(work, tokens_of(work), asked, catalog="nocatalog" not in request.query, cost=cost)
+
+
+def show(work: Work, request: Request) -> Reply:
+    """The token named by X-Subject-Token. With `allow_expired`, services may ask for one that has just run out."""
+    text, token = _subject(work, request, expired="allow_expired" in request.query)
+    _allowed(work, "check_token" if request.method == "HEAD" else "validate_token", token)
+    services = None if "nocatalog" in request.query else catalogs.catalog(work.tx, token.caller.project_id)
+    return Reply(body=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+
+
+def revoke(work: Work, request: Request) -> Reply:
+    """End the token named by X-Subject-Token."""
+    _, token = _subject(work, request)
+    _allowed(work, "revoke_token", token)
+    tokens_of(work).revoke(work.tx, token)
+    return Reply(status=204)
+
+
+def _subject(work: Work, request: Request, *, expired: bool = False) -> tuple[str, Token]:
+    text = request.headers.get("x-subject-token", "")
+    if not text:
+        raise invalid("X-Subject-Token", "the header is required: it names the token in question.")
+    try:
+        return text, tokens_of(work).look_up(work.tx, text, expired=expired)
+    except Unauthorized:
+        # Who may not look into tokens learns nothing about this one.
+        if not work.allows("identity:validate_token", {}):
+            raise denied("validate_token") from None
+        raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
+
+
+def _allowed(work: Work, action: str, token: Token) -> None:
+    if not work.allows(f"identity:{action}", {"target.token.user_id": token.user.id}):
+        raise denied(action)
+
+
+def catalog(work: Work, request: Request) -> dict[str, Any]:
+    """The catalog for the caller's token."""
+    if work.caller.project_id is None:
+        raise Forbidden("A project-scoped token is required to produce a service catalog.")
+    found = catalogs.catalog(work.tx, work.caller.project_id)
+    return {"catalog": found, "links": {"self": render.url(work, "auth/catalog")}}
+
+
+def own_projects(work: Work, request: Request) -> dict[str, Any]:
+    """The enabled projects the caller can get a token for."""
+    found = [each for each in users.projects_of(work.tx, work.caller.user_id or "") if each.enabled]
+    return render.collection(work, projects.PROJECT, found, "auth/projects")
+
+
+def own_domains(work: Work, request: Request) -> dict[str, Any]:
+    """The enabled domains the caller can get a token for."""
+    found = [each for each in users.domains_of(work.tx, work.caller.user_id or "") if each.enabled]
+    return render.collection(work, domains.DOMAIN, found, "auth/domains")
+
+
+def own_system(work: Work, request: Request) -> dict[str, Any]:
+    """Whether the caller can get a token for the system."""
+    held = assignments.effective_roles(work.tx, work.caller.user_id or "", assignments.system())
+    return {"system": [{"all": True}] if held else [], "links": {"self": render.url(work, "auth/system")}}

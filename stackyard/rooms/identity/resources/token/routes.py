@@ -1,0 +1,48 @@
+"""Which paths below /v3/auth are answered, and by what."""
+
+from stackyard.kernel.resource import Allow, Route
+from stackyard.rooms.identity.policies import ADMIN, ANYONE, SYSTEM_READER, allow, either
+from stackyard.rooms.identity.resources.token import handlers
+
+_SUBJECT = "rule:token_subject"
+
+ROUTES = [
+    Route(method="POST", path="/v3/auth/tokens", handler=handlers.issue, token="none", reads="driver", status=201),
+    Route(method="GET", path="/v3/auth/tokens", handler=handlers.show, reads="database"),
+    Route(method="DELETE", path="/v3/auth/tokens", handler=handlers.revoke, status=204),
+    Route(
+        method="GET",
+        path="/v3/auth/catalog",
+        handler=handlers.catalog,
+        reads="database",
+        allow=allow("get_auth_catalog", ANYONE),
+    ),
+    Route(
+        method="GET",
+        path="/v3/auth/projects",
+        handler=handlers.own_projects,
+        reads="database",
+        allow=allow("get_auth_projects", ANYONE),
+    ),
+    Route(
+        method="GET",
+        path="/v3/auth/domains",
+        handler=handlers.own_domains,
+        reads="database",
+        allow=allow("get_auth_domains", ANYONE),
+    ),
+    Route(
+        method="GET",
+        path="/v3/auth/system",
+        handler=handlers.own_system,
+        reads="database",
+        allow=allow("get_auth_system", ANYONE),
+    ),
+]
+
+#: Asked for by the handlers, with the token in question as target.
+RULES: list[Allow] = [
+    allow("check_token", either(ADMIN, SYSTEM_READER, _SUBJECT)),
+    allow("validate_token", either(ADMIN, SYSTEM_READER, "rule:service_role", _SUBJECT)),
+    allow("revoke_token", either(ADMIN, _SUBJECT)),
+]

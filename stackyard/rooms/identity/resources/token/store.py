@@ -1,0 +1,35 @@
+"""Revoked tokens, and the counter that tells whether anything about identity has changed since."""
+
+import sqlalchemy as sa
+
+from stackyard.kernel.database import Column, Transaction, table
+
+REVOCATION = table(
+    "identity_revocation",
+    Column("audit_id", sa.String(32), primary_key=True),
+    Column("expires", sa.BigInteger, nullable=False, index=True),
+)
+
+#: One row; triggers on every table of this room raise its counter, whoever writes.
+CHANGE = table(
+    "identity_change", Column("id", sa.Integer, primary_key=True), Column("version", sa.BigInteger, nullable=False)
+)
+
+_VERSION = sa.select(CHANGE.c.version).where(CHANGE.c.id == 1)
+
+
+def version(tx: Transaction) -> int:
+    """A number that rises with every change to users, projects, roles, assignments, the catalog or revocations."""
+    return int(tx.value(_VERSION) or 0)
+
+
+def revoke(tx: Transaction, audit_id: str, expires: int, now: int) -> None:
+    """Let a token be refused until it would have expired; forgets those that have."""
+    if not is_revoked(tx, audit_id):
+        tx.insert(REVOCATION, {"audit_id": audit_id, "expires": expires})
+    tx.execute(sa.delete(REVOCATION).where(REVOCATION.c.expires < now))
+
+
+def is_revoked(tx: Transaction, audit_id: str) -> bool:
+    """Whether the token of this audit id was revoked."""
+    return tx.get(REVOCATION, audit_id=audit_id) is not None

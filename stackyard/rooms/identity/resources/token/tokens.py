@@ -1,0 +1,209 @@
+"""Tokens: made, read and judged. A token is good when its claims are, and when the rows behind them still say so.
+
+What the rows say is remembered per token together with the change counter read with them; as long as the counter stands,
+nothing about identity has changed, and one small read tells. Any change makes every token be judged anew.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from stackyard.kernel.caller import Caller
+from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.work import Clock
+from stackyard.rooms.identity.errors import unauthenticated
+from stackyard.rooms.identity.resources.assignment import store as assignments
+from stackyard.rooms.identity.resources.assignment.store import Target
+from stackyard.rooms.identity.resources.project import store as projects
+from stackyard.rooms.identity.resources.token import store
+from stackyard.rooms.identity.resources.token.claims import Claims, Kind, new_audit_id, pack, unpack
+from stackyard.rooms.identity.resources.token.keys import Keys
+from stackyard.rooms.identity.resources.user import store as users
+
+#: How many judged tokens are remembered; when full, all are forgotten, which costs each one more look-up.
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A token that was good at `version`: its claims and the rows behind them."""
+
+    claims: Claims
+    user: Record
+    user_domain: Record
+    scope: Record | None
+    scope_domain: Record | None
+    roles: Sequence[Record]
+    version: int
+    caller: Caller = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a token is to be good: a project, a domain, the system, or nowhere in particular."""
+
+    kind: Kind = "unscoped"
+    id: str = ""
+
+
+UNSCOPED = Scope()
+
+
+class Tokens:
+    """The tokens of this cloud. Every method works inside the transaction it is given."""
+
+    def __init__(self, keys: Keys, clock: Clock, lifetime: int) -> None:
+        self.keys = keys
+        self._clock = clock
+        self._lifetime = lifetime
+        self._known: dict[str, Token] = {}
+        self._lock = threading.Lock()
+
+    def validate(self, tx: Transaction, token: str) -> Caller:
+        """Who asks with this token. Raises Unauthorized."""
+        return self.look_up(tx, token).caller
+
+    def look_up(self, tx: Transaction, token: str, *, expired: bool = False) -> Token:
+        """The token, if it is good now (with `expired`: or was, until it expired). Raises Unauthorized."""
+        version, now = store.version(tx), self._now()
+        known = self._known.get(token)
+        if known is None or known.version != version:
+            known = self._judged(tx, token, version)
+            self._remember(tx, token, known)
+        if known.claims.expires <= now and not expired:
+            raise unauthenticated()
+        return known
+
+    def issue(
+        self, tx: Transaction, user_id: str, methods: Sequence[str], scope: Scope, *, parent: Claims | None = None
+    ) -> tuple[str, Token]:
+        """A new token, its text and itself. `parent`: the token it was got with, which it will not outlive.
+        Raises Unauthorized when the user is disabled or has no role in that scope."""
+        user = users.by_id(tx, user_id)
+        if user is None:
+            raise unauthenticated()
+        now = self._now()
+        claims = Claims(
+            user_id=user.id,
+            methods=tuple(methods),
+            kind=scope.kind,
+            scope_id=scope.id,
+            issued=now,
+            expires=parent.expires if parent else now + self._lifetime,
+            audit_ids=(new_audit_id(), *((parent.audit_ids[-1],) if parent else ())),
+            generation=user.generation,
+        )
+        token = self._with_rows(tx, claims, store.version(tx))
+        text = self.keys.seal(pack(claims), now)
+        self._remember(tx, text, token)
+        return text, token
+
+    def revoke(self, tx: Transaction, token: Token) -> None:
+        """End a token at once."""
+        store.revoke(tx, token.claims.audit_ids[0], token.claims.expires, self._now())
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+    def _remember(self, tx: Transaction, text: str, token: Token) -> None:
+        # What a write transaction sees may be rolled back, and its counter be used again by another.
+        if tx.writable:
+            return
+        with self._lock:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[text] = token
+
+    def _judged(self, tx: Transaction, text: str, version: int) -> Token:
+        payload = self.keys.open(text)
+        claims = unpack(payload) if payload else None
+        if claims is None or store.is_revoked(tx, claims.audit_ids[0]):
+            raise unauthenticated()
+        return self._with_rows(tx, claims, version)
+
+    def _with_rows(self, tx: Transaction, claims: Claims, version: int) -> Token:
+        user = users.by_id(tx, claims.user_id)
+        if user is None or not user.enabled or user.generation != claims.generation:
+            raise unauthenticated()
+        user_domain = _enabled_domain(tx, user.domain_id)
+        scope, scope_domain = _scope_rows(tx, claims)
+        roles = assignments.effective_roles(tx, user.id, _target(claims)) if claims.kind != "unscoped" else []
+        if claims.kind != "unscoped" and not roles:
+            raise unauthenticated()
+        caller = _caller(claims, user, user_domain, scope, scope_domain, roles)
+        return Token(
+            claims=claims,
+            user=user,
+            user_domain=user_domain,
+            scope=scope,
+            scope_domain=scope_domain,
+            roles=roles,
+            version=version,
+            caller=caller,
+        )
+
+
+def _enabled_domain(tx: Transaction, domain_id: str) -> Record:
+    found = users.domain(tx, domain_id=domain_id)
+    if found is None or not found.enabled:
+        raise unauthenticated()
+    return found
+
+
+def _scope_rows(tx: Transaction, claims: Claims) -> tuple[Record | None, Record | None]:
+    if claims.kind == "domain":
+        return _enabled_domain(tx, claims.scope_id), None
+    if claims.kind != "project":
+        return None, None
+    project = projects.by_id(tx, claims.scope_id)
+    if project is None or not project.enabled:
+        raise unauthenticated()
+    # A project that acts as a domain is its own.
+    return project, _enabled_domain(tx, project.domain_id or project.id)
+
+
+def _target(claims: Claims) -> Target:
+    return assignments.system() if claims.kind == "system" else Target(claims.kind, claims.scope_id)
+
+
+def instant(seconds: int) -> datetime:
+    """The moment that many seconds after 1970 began, UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _caller(
+    claims: Claims,
+    user: Record,
+    user_domain: Record,
+    scope: Record | None,
+    domain: Record | None,
+    roles: Sequence[Record],
+) -> Caller:
+    who: dict[str, Any] = {
+        "user_id": user.id,
+        "user_name": user.name,
+        "user_domain_id": user_domain.id,
+        "user_domain_name": user_domain.name,
+        "roles": tuple(role.name for role in roles),
+        "expires_at": instant(claims.expires),
+        "system": claims.kind == "system",
+    }
+    # Check strings of the default policy reach into the token: token.domain.id, token.project.domain.id.
+    token: dict[str, Any] = {
+        "user": {"id": user.id, "domain": {"id": user_domain.id}},
+        "audit_ids": list(claims.audit_ids),
+    }
+    if scope and domain:
+        who |= {
+            "project_id": scope.id,
+            "project_name": scope.name,
+            "project_domain_id": domain.id,
+            "project_domain_name": domain.name,
+        }
+        token["project"] = {"id": scope.id, "domain": {"id": domain.id}}
+    elif scope:
+        who |= {"domain_id": scope.id, "domain_name": scope.name}
+        token["domain"] = {"id": scope.id}
+    return Caller(**who, token=token)

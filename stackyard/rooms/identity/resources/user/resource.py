@@ -1,0 +1,99 @@
+"""Users: people and programs that authenticate."""
+
+from stackyard.kernel.kinds import Boolean, Integer, ListOf, Text
+from stackyard.kernel.resource import Action, Field, Id, Internal, Resource, Shown, everyone
+from stackyard.rooms.identity import fields
+from stackyard.rooms.identity.passwords import MAX_LENGTH
+from stackyard.rooms.identity.policies import (
+    ADMIN,
+    ADMIN_OR_SYSTEM_READER,
+    allow,
+    domain_reader,
+    either,
+)
+from stackyard.rooms.identity.resources.user import rules
+
+_SELF = "user_id:%(target.user.id)s"
+_WRITE = either(ADMIN, "(role:manager and token.domain.id:%(target.user.domain_id)s)")
+
+USER = Resource(
+    name="user",
+    path="/v3/users",
+    table_name="identity_user",
+    fields=[
+        Id(hex=True),
+        fields.NamedBy(255),
+        fields.Reference("domain_id", "The domain that owns the user; the token's unless given."),
+        fields.Reference("default_project_id", "The project a token is for when none is asked for.", update=True),
+        fields.Enabled(),
+        Field(name="description", kind=Text(max=None), default=None, null=True, doc="A description for people."),
+        Field(name="email", kind=Text(max=255), default=None, null=True, doc="An address."),
+        Field(
+            name="password",
+            kind=Text(min=1, max=MAX_LENGTH),
+            default=None,
+            null=True,
+            stored=False,
+            read=False,
+            filter=False,
+            sort=False,
+            doc="The password; only its hash is kept.",
+        ),
+        fields.Options(
+            ignore_change_password_upon_first_use=Boolean(),
+            ignore_password_expiry=Boolean(),
+            ignore_lockout_failure_attempts=Boolean(),
+            lock_password=Boolean(),
+            ignore_user_inactivity=Boolean(),
+            multi_factor_auth_enabled=Boolean(),
+            multi_factor_auth_rules=ListOf(ListOf(Text(min=1), unique=True), unique=True),
+        ),
+        Shown("password_expires_at", Text(), lambda work, user: None, doc="When the password expires; never, for now."),
+        Internal("password_hash", Text(max=None)),
+        Internal("password_from", Text(max=16), doc="'seed' while the password is the one written at first start."),
+        # Rises when earlier tokens must die: a changed password, a disabled user. Tokens carry the one of their time.
+        Internal("generation", Integer(), default=0, null=False),
+        fields.Extra(),
+    ],
+    visible=everyone,
+    unique=[("domain_id", "name")],
+    target=rules.target,
+    narrow=rules.narrow,
+    view=rules.view,
+    policy={
+        "list": allow("list_users", either(ADMIN_OR_SYSTEM_READER, domain_reader("target.domain_id"))),
+        "show": allow(
+            "get_user",
+            either(ADMIN_OR_SYSTEM_READER, "(role:reader and token.domain.id:%(target.user.domain_id)s)", _SELF),
+        ),
+        "create": allow("create_user", _WRITE),
+        "update": allow("update_user", _WRITE),
+        "delete": allow("delete_user", _WRITE),
+    },
+    before={"create": rules.hash_new, "update": rules.hash_new},
+    create=rules.create,
+    update=rules.update,
+    delete=rules.delete,
+    actions=[
+        Action(
+            method="GET",
+            suffix="projects",
+            rule=rules.projects,
+            status=200,
+            allow=allow(
+                "list_user_projects", either(ADMIN_OR_SYSTEM_READER, domain_reader("target.user.domain_id"), _SELF)
+            ),
+        ),
+        Action(
+            method="GET",
+            suffix="groups",
+            rule=rules.groups_of,
+            status=200,
+            allow=allow(
+                "list_groups_for_user",
+                either(ADMIN_OR_SYSTEM_READER, domain_reader("target.user.domain_id"), "user_id:%(user_id)s"),
+            ),
+        ),
+    ],
+    doc="A user belongs to a domain, may have a password, and holds roles directly or through groups.",
+)

@@ -1,0 +1,104 @@
+"""Use cases of users."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stackyard.kernel import rows as kernel_rows
+from stackyard.kernel.caller import Caller
+from stackyard.kernel.database import Record
+from stackyard.kernel.kinds import invalid
+from stackyard.kernel.work import Services, Work
+from stackyard.rooms.identity import render, rows
+from stackyard.rooms.identity.passwords import hash_password
+from stackyard.rooms.identity.policies import members
+from stackyard.rooms.identity.resources.assignment import store as assignments
+from stackyard.rooms.identity.resources.domain import resource as domains
+from stackyard.rooms.identity.resources.group import resource as groups
+from stackyard.rooms.identity.resources.group import store as memberships
+from stackyard.rooms.identity.resources.project import resource as project_resource
+from stackyard.rooms.identity.resources.user import resource, store
+
+
+def target(work: Work, user: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What check strings may name. A list is judged by the caller's own domain and narrowed to it."""
+    domain = user.get("domain_id")
+    if domain is None and "id" not in user and "name" in user:
+        domain = rows.own_domain(work)
+    user_id = user.get("id")
+    return members(
+        {
+            "user_id": user_id,
+            "target.user.id": user_id,
+            "target.user.domain_id": domain,
+            "target.domain_id": work.caller.domain_id,
+        }
+    )
+
+
+def narrow(work: Work, statement: Any, query: Record) -> Any:
+    """Show the people of a domain theirs only."""
+    if work.caller.domain_id and not work.caller.is_admin:
+        return statement.where(resource.USER.table.c.domain_id == work.caller.domain_id)
+    return statement
+
+
+def view(work: Work, user: Record, shown: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what was never given, as Keystone does."""
+    for name in ("default_project_id", "description", "email"):
+        if shown.get(name) is None:
+            shown.pop(name, None)
+    return shown
+
+
+def hash_new(services: Services, caller: Caller, wanted: Record) -> None:
+    """Replace a given password by its hash, before any transaction opens: hashing takes a quarter of a second."""
+    password = wanted.pop("password", None)
+    if password is not None:
+        wanted["password_hash"] = hash_password(password, services.settings.password_cost)
+        wanted["password_from"] = "api"
+
+
+def create(work: Work, wanted: Record) -> Record:
+    """Make a user. Raises NotFound for an unknown domain, Conflict for a name that is taken in it."""
+    domain = rows.existing(work, domains.DOMAIN, wanted.get("domain_id") or rows.own_domain(work), is_domain=True)
+    rows.free_name(work, resource.USER, wanted["name"], domain_id=domain.id)
+    _check_default_project(work, wanted)
+    return kernel_rows.insert(work, resource.USER, {**wanted, "domain_id": domain.id})
+
+
+def _check_default_project(work: Work, wanted: Record) -> None:
+    if not wanted.get("default_project_id"):
+        return
+    project = work.tx.get(project_resource.PROJECT.table, id=wanted["default_project_id"])
+    # Any project will do, even one that is not there: the API grants nothing by it. Only a domain is refused.
+    if project is not None and project.is_domain:
+        raise invalid("default_project_id", "a domain cannot be a user's default project.")
+
+
+def update(work: Work, user: Record, changes: Record) -> Record:
+    """Change a user. A new password, or disabling, ends every token of theirs."""
+    if changes.get("name", user.name) != user.name:
+        rows.free_name(work, resource.USER, changes["name"], domain_id=user.domain_id)
+    _check_default_project(work, changes)
+    rows.merge_options(user, changes)
+    if "password_hash" in changes or (user.enabled and changes.get("enabled") is False):
+        changes["generation"] = user.generation + 1
+    return kernel_rows.change(work, resource.USER, user, changes)
+
+
+def delete(work: Work, user: Record, query: Record) -> None:
+    """Delete a user with their memberships and roles."""
+    memberships.leave(work.tx, user_id=user.id)
+    assignments.remove_actor(work.tx, user.id)
+    kernel_rows.remove(work, resource.USER, user)
+
+
+def projects(work: Work, user: Record, body: Record, query: Record) -> dict[str, Any]:
+    """The projects the user has a role on."""
+    found = store.projects_of(work.tx, user.id)
+    return render.collection(work, project_resource.PROJECT, found, f"users/{user.id}/projects")
+
+
+def groups_of(work: Work, user: Record, body: Record, query: Record) -> dict[str, Any]:
+    """The groups the user is in."""
+    return render.collection(work, groups.GROUP, store.groups_of(work.tx, user.id), f"users/{user.id}/groups")

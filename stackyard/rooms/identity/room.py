@@ -1,0 +1,41 @@
+"""The identity room's manifest: Keystone v3."""
+
+from stackyard.kernel.room import Room, declared
+from stackyard.kernel.work import Services
+from stackyard.rooms.identity import resources, seed
+from stackyard.rooms.identity.policies import SHARED
+from stackyard.rooms.identity.render import DIALECT
+from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
+from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
+from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
+from stackyard.rooms.identity.resources.role.routes import DOMAIN_ROLES
+from stackyard.rooms.identity.resources.role.store import IMPLIED
+from stackyard.rooms.identity.resources.token.keys import Keys
+from stackyard.rooms.identity.resources.token.routes import RULES as TOKEN_RULES
+from stackyard.rooms.identity.resources.token.store import CHANGE, REVOCATION
+from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.rotation import ROTATION
+
+
+def start(services: Services) -> None:
+    """Read the keys, made at the first start, and bind the cloud's tokens."""
+    keys = Keys(services.settings.state_dir / "fernet-keys")
+    keys.ensure()
+    services.bound["identity"] = Tokens(keys, services.clock, services.settings.token_lifetime)
+
+
+_RESOURCES, _ROUTES = declared(resources)
+
+ROOM = Room(
+    name="identity",
+    path="/identity",
+    services=[("identity", "keystone", "")],
+    dialect=DIALECT,
+    resources=_RESOURCES,
+    routes=_ROUTES,
+    policies=[*SHARED, *DOMAIN_ROLES, *TOKEN_RULES, *GRANT_RULES],
+    tables=[ASSIGNMENT, MEMBERSHIP, IMPLIED, REVOCATION, CHANGE],
+    reconcilers=[ROTATION],
+    start=start,
+    seed=seed.seed,
+)

@@ -1,0 +1,43 @@
+"""What the rules of this room do with rows beyond the kernel's own verbs: objects a request names, options, domains."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stackyard.kernel.database import Record
+from stackyard.kernel.resource import Resource
+from stackyard.kernel.work import Work
+from stackyard.rooms.identity.errors import duplicate, immutable, unknown
+
+
+def existing(work: Work, resource: Resource, object_id: str, **also: Any) -> Record:
+    """The row with that id (and those values). Raises NotFound."""
+    found = work.tx.get(resource.table, id=object_id, **also)
+    if found is None:
+        raise unknown(resource.name, object_id)
+    return found
+
+
+def free_name(work: Work, resource: Resource, name: str, **within: Any) -> None:
+    """Raise Conflict when an object with that name exists within the same domain."""
+    if work.tx.get(resource.table, name=name, **within) is not None:
+        raise duplicate(resource.name, f"Duplicate entry found with name {name}")
+
+
+def mutable(resource: Resource, record: Record, changes: Mapping[str, Any] | None = None) -> None:
+    """Raise Forbidden when the object's option `immutable` is set and the change does not lift it first."""
+    if not (record.get("options") or {}).get("immutable"):
+        return
+    if changes is None or (changes.get("options") or {}).get("immutable") is not False:
+        raise immutable(resource.name, record.id)
+
+
+def merge_options(record: Record, changes: Record) -> None:
+    """Fold changed options into the stored ones, in `changes`: an option not named stays, null takes it away."""
+    if "options" in changes:
+        both = {**(record.get("options") or {}), **(changes["options"] or {})}
+        changes["options"] = {name: value for name, value in both.items() if value is not None}
+
+
+def own_domain(work: Work) -> str:
+    """The domain a new object falls into when the request names none: the token's."""
+    return work.caller.domain_id or work.caller.project_domain_id or "default"

@@ -1,0 +1,104 @@
+"""A cloud of the identity room alone, asked through the wire."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import yaml
+from falcon import testing
+
+from stackyard.kernel import migrations
+from stackyard.kernel.app import Front
+from stackyard.kernel.caller import service_caller
+from stackyard.kernel.chain import Chain
+from stackyard.kernel.database import Database
+from stackyard.kernel.endpoints import endpoints
+from stackyard.kernel.journal import Book
+from stackyard.kernel.policy import Policies
+from stackyard.kernel.routing import Router
+from stackyard.kernel.settings import Settings
+from stackyard.kernel.work import Clock, Services, SystemClock
+from stackyard.rooms.identity import facade
+from stackyard.rooms.identity.room import ROOM
+
+BASE = "http://cloud.test"
+SERVICES = [
+    ("identity", "keystone", "/identity"),
+    ("network", "neutron", "/networking"),
+    ("object-store", "swift", "/object-store/v1/AUTH_{project_id}"),
+]
+
+
+class Cloud:
+    """The room over a database in `folder`, as the composition root would start it."""
+
+    def __init__(self, folder: Path, clock: Clock | None = None, public_url: str = BASE) -> None:
+        self.settings = Settings(state_dir=folder, password_cost=4, public_url=public_url)
+        self.database = Database(self.settings.database_url)
+        migrations.upgrade(self.database, [ROOM])
+        self.services = Services(
+            database=self.database,
+            journal=Book([ROOM]),
+            policy=Policies([ROOM]),
+            clock=clock or SystemClock(),
+            nodes=SimpleNamespace(),
+            settings=self.settings,
+            bound={},
+            signal=lambda name: None,
+        )
+        ROOM.start(self.services)
+        self.tokens = self.services.bound["identity"]
+        self.front = Front(Chain(self.services, Router(endpoints(ROOM), [ROOM]), self.tokens.validate))
+        self.client = testing.TestClient(self.front.app)
+
+    def seed(self) -> None:
+        """The first rows, in one transaction."""
+        with self.database.write() as tx:
+            work = self.services.work(tx, service_caller("seed"))
+            ROOM.seed(work)
+            facade.register_services(work, SERVICES)
+
+    def close(self) -> None:
+        self.front.close()
+        self.database.close()
+
+    def ask(self, method: str, path: str, body: Any = None, token: str | None = None, **headers: str) -> testing.Result:
+        """One request below /identity."""
+        given = {
+            "Content-Type": "application/json",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        if token:
+            given["X-Auth-Token"] = token
+        raw = body if isinstance(body, bytes | str) else json.dumps(body) if body is not None else None
+        path, _, query = path.partition("?")
+        return self.client.simulate_request(method, "/identity" + path, body=raw, headers=given, query_string=query)
+
+    def password(self, user: str) -> str:
+        clouds = yaml.safe_load((self.settings.state_dir / "clouds.yaml").read_text())["clouds"]
+        return str(next(each["auth"]["password"] for each in clouds.values() if each["auth"]["username"] == user))
+
+    def log_in(
+        self, user: str, scope: Any = None, password: str | None = None, domain: str = "default"
+    ) -> testing.Result:
+        """Ask for a token by password."""
+        secret = password if password is not None else self.password(user)
+        identity = {
+            "methods": ["password"],
+            "password": {"user": {"name": user, "domain": {"id": domain}, "password": secret}},
+        }
+        auth = {"identity": identity, **({"scope": scope} if scope is not None else {})}
+        return self.ask("POST", "/v3/auth/tokens", {"auth": auth})
+
+    def token(self, user: str, scope: Any = None, password: str | None = None, domain: str = "default") -> str:
+        result = self.log_in(user, scope, password, domain)
+        assert result.status_code == 201, result.text
+        return str(result.headers["X-Subject-Token"])
+
+
+def project_scope(name: str, domain: str = "default") -> dict[str, Any]:
+    return {"project": {"name": name, "domain": {"id": domain}}}
+
+
+SYSTEM = {"system": {"all": True}}
