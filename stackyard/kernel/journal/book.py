@@ -49,15 +49,15 @@ class Book:
     def begin(
         self, work: Work, resource: Resource, record: Record, action: str, inputs: Mapping[str, Any], parent: str | None
     ) -> str:
-        """Accept an operation in the caller's transaction: see Work.begin. Raises Conflict when the state forbids it."""
+        """Accept an operation in the caller's transaction: see Work.begin. Raises Conflict."""
         declared = self.registry.of(resource)
         planned = declared.operation(action)
         object_id = record[resource.id_field]
         state = self._checked_state(work.tx, declared, object_id, action)
         live = self.running(work, object_id)
         operation = Record(
-            id=work.new_id(), room=declared.room, resource=resource.name, object_id=object_id, action=action, state=QUEUED,
-            parent=parent, inputs=dict(inputs), state_before=_state_to_return_to(declared, state, live),
+            id=work.new_id(), room=declared.room, resource=resource.name, object_id=object_id, action=action,
+            state=QUEUED, parent=parent, inputs=dict(inputs), state_before=_state_to_return_to(declared, state, live),
             requester=_requester(work.caller), project_id=record.get("project_id") or work.caller.project_id,
             request_id=work.request_id, begun_at=work.now, due_at=work.now, epoch=0, crashes=0,
             deadline=_deadline(work, planned.within + work.now, parent),
@@ -77,7 +77,7 @@ class Book:
             return None
         row = declared.find(tx, object_id, lock=True)
         if row is None:
-            raise LookupError(f"the {declared.resource.name} {object_id} has no row: insert it before its operation begins")
+            raise LookupError(f"the {declared.resource.name} {object_id} has no row: insert it first")
         state: str = row[life.field]
         if not life.allowed(action, state):
             raise refusal(declared.resource, object_id, action, state)
@@ -96,8 +96,9 @@ class Book:
         work.tx.insert(
             EVENTS,
             {
-                "object_id": object_id, "at": work.now, "kind": kind, "text": text, "details": details, "operation": None,
-                "request_id": work.request_id, "user_id": work.caller.user_id, "project_id": work.caller.project_id,
+                "object_id": object_id, "at": work.now, "kind": kind, "text": text, "details": details,
+                "operation": None, "request_id": work.request_id, "user_id": work.caller.user_id,
+                "project_id": work.caller.project_id,
             },
         )
 

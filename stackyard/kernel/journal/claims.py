@@ -135,7 +135,7 @@ class Claims:
             ).rowcount
 
     def next_due(self) -> datetime | None:
-        """When the next operation gets due. What is due already is woken by its begin, or by what it is queued behind."""
+        """When the next operation gets due. What is due already is woken by its begin, or by what is before it."""
         due = OPERATIONS.c.due_at
         with self.services.database.read() as tx:
             found: datetime | None = tx.value(

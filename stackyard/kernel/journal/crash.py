@@ -1,8 +1,9 @@
 """The one place where tests make a step fail or a server die: between a step's effect and its record.
 
-A hook is called with the action, the step and the moment. In process, a test raises from it (`stackyard.testing.faults`);
-a real server takes one crash from its environment: STACKYARD_CRASH_AT="<action>:<step>:<moment>" and
-STACKYARD_CRASH_MARKER, a file that is made just before and without which a restarted server would die again.
+A hook is called with the action, the step and the moment. In process, a test raises from it
+(`stackyard.testing.faults`); a real server takes one crash from its environment:
+STACKYARD_CRASH_AT="<action>:<step>:<moment>" and STACKYARD_CRASH_MARKER, a file that is made just before, so that the
+restarted server does not die again.
 """
 
 import os

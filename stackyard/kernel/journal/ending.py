@@ -18,12 +18,9 @@ _TEXTS = {
 
 def end(tx: Transaction, operation: Record, state: str, reason: str | None, now: datetime) -> None:
     """End a live operation in this transaction and queue the operations that wait for it."""
-    tx.update(
-        OPERATIONS,
-        # The copy of the object's row goes: nothing is replayed any more.
-        {"state": state, "reason": reason, "ended_at": now, "due_at": None, "server": None, "waits_for": None, "record": None},
-        id=operation.id,
-    )
+    # The copy of the object's row goes: nothing is replayed any more.
+    freed = {"due_at": None, "server": None, "waits_for": None, "record": None}
+    tx.update(OPERATIONS, {"state": state, "reason": reason, "ended_at": now, **freed}, id=operation.id)
     note(tx, operation, state, _TEXTS[state].format(action=operation.action, reason=reason), now)
     tx.execute(
         sa.update(OPERATIONS)

@@ -13,11 +13,11 @@ from stackyard.kernel.steps import Refused, Transient
 class Pace:
     """The journal's patience.
 
-    lease: how long a claim lasts without a heartbeat. first_delay, longest_delay: the pause before a failed step is tried
-    again doubles from the one to the other. unexpected_tries: how often a step that raises an error nobody foresaw is tried.
-    undo_tries: how often an undo is tried before the operation is a dead letter. crashes: how often the server may die in an
-    operation without any step getting done. grace: how long a call may go on after it was told to end, before its operation
-    goes on without it. jitter: a random number from 0 to 1.
+    lease: how long a claim lasts without a heartbeat. first_delay, longest_delay: the pause before a failed step is
+    tried again doubles from the one to the other. unexpected_tries: how often a step that raises an error nobody
+    foresaw is tried. undo_tries: how often an undo is tried before the operation is a dead letter. crashes: how often
+    the server may die in an operation without any step getting done. grace: how long a call may go on after it was
+    told to end, before its operation goes on without it. jitter: a random number from 0 to 1.
     """
 
     lease: timedelta = timedelta(seconds=30)

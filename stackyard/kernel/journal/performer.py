@@ -49,7 +49,13 @@ class Performer:
     """Performs one claim. `later(moment)` is told when the operation is due again."""
 
     def __init__(
-        self, services: Services, book: Book, pace: Pace, claim: Claim, hook: CrashHook | None, later: Callable[[datetime], None]
+        self,
+        services: Services,
+        book: Book,
+        pace: Pace,
+        claim: Claim,
+        hook: CrashHook | None,
+        later: Callable[[datetime], None],
     ) -> None:
         self._services = services
         self._book = book
@@ -67,7 +73,7 @@ class Performer:
         except Lost:
             log.info("operation %s was taken over by another claim", self._operation.id)
         except LetGo:
-            self._commit(lambda tx, now: self._requeue(tx, now))
+            self._commit(self._requeue)
         except Parked as parked:
             self._park(parked)
 
@@ -95,7 +101,7 @@ class Performer:
         if self._operation.giving_up is not None:
             self._undo_failed(error)
             return
-        log.info("%s of %s: %s", self._operation.action, self._operation.object_id, told(error), exc_info=_surprise(error))
+        _log_failure(self._operation, self._claim.step, error)
         if isinstance(error, DeadlinePassed) or self._is_late():
             self._give_up(late(self._claim), told(error))
         elif self._worth_a_retry(DO, error):
@@ -123,10 +129,13 @@ class Performer:
         self._commit(retry)
         self._later(due)
 
-    def _book_failure(self, tx: Transaction, phase: str, error: Exception, state: str, now: datetime, **more: float) -> None:
+    def _book_failure(
+        self, tx: Transaction, phase: str, error: Exception, state: str, now: datetime, **more: float
+    ) -> None:
         step = self._claim.step or BETWEEN
         self._ledger.keep(self._ledger.put(tx, phase, step, "call", state, now, error=told(error)))
-        ending.note(tx, self._operation, "failure", f"step '{step}': {told(error)}", now, step=step, phase=phase, **more)
+        text = f"step '{step}': {told(error)}"
+        ending.note(tx, self._operation, "failure", text, now, step=step, phase=phase, **more)
 
     # ------------------------------------------------------------------------------------------------------- back
 
@@ -169,7 +178,7 @@ class Performer:
             self._ledger.call(UNDO, name, "call", lambda: _no_result(function()))
 
     def _undo_failed(self, error: Exception) -> None:
-        log.warning("undo of %s: %s: %s", self._operation.id, self._claim.step, told(error), exc_info=_surprise(error))
+        _log_failure(self._operation, f"undo: {self._claim.step}", error)
         if self._worth_a_retry(UNDO, error) and self._tries(UNDO) + 1 < self._pace.undo_tries:
             self._try_again(UNDO, error)
             return
@@ -255,7 +264,10 @@ def _no_result(_: object) -> None:
     return None
 
 
-def _surprise(error: Exception) -> Exception | None:
-    return error if is_transient(error) is None else None
+def _log_failure(operation: Record, step: str, error: Exception) -> None:
+    # An error that nobody foresaw is logged with where it came from.
+    surprise = error if is_transient(error) is None else None
+    what = (operation.action, operation.resource, operation.object_id, step or BETWEEN, told(error))
+    log.warning("%s of %s %s: step '%s': %s", *what, exc_info=surprise)
 
 

@@ -37,7 +37,9 @@ class Declared:
         """The state of an object, or None for one without a life cycle."""
         return record[self.resource.life.field] if self.resource.life else None
 
-    def set_state(self, tx: Transaction, object_id: str, state: str | None, reason: str | None, now: datetime) -> Record:
+    def set_state(
+        self, tx: Transaction, object_id: str, state: str | None, reason: str | None, now: datetime
+    ) -> Record:
         """Set the state (None: leave it) and the reason on the object's row; returns the columns that were set."""
         life, source = self.resource.life, self.resource.table
         values = Record()

@@ -75,9 +75,9 @@ class Claim:
 class _Writing:
     """A change of the database as a function: in `undo` it commits together with the undo's mark."""
 
-    def __init__(self, ledger: "Ledger", change: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, ledger: "Ledger", change: Callable[[Work], Any]) -> None:
         self._ledger = ledger
-        self._bound = (change, args, kwargs)
+        self._change = change
 
     def __call__(self) -> Any:
         """Make the change in a transaction of its own."""
@@ -87,8 +87,7 @@ class _Writing:
 
     def within(self, tx: Transaction) -> Any:
         """Make the change in this transaction."""
-        change, args, kwargs = self._bound
-        return change(self._ledger.work(tx), *args, **kwargs)
+        return self._change(self._ledger.work(tx))
 
 
 class Ledger:
@@ -197,18 +196,20 @@ class Run:
         self.caller = ledger.claim.caller
         self.deadline: datetime = operation.deadline
         self.nodes: Nodes = ledger.services.nodes
+        self.services = ledger.services
+        self.services = ledger.services
         self.undos: list[tuple[str, Callable[[], Any]]] = []
         self._ledger = ledger
         self._seen: set[str] = set()
 
-    def write(self, name: str, change: Callable[Concatenate[Work, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def write(self, name: str, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Steps.write."""
         ledger = self._ledger
         return self._step(  # type: ignore[no-any-return]
             name, lambda: ledger.write(DO, name, "write", lambda tx: change(ledger.work(tx), *args, **kwargs))
         )
 
-    def call(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Steps.call."""
         return self._step(  # type: ignore[no-any-return]
             name, lambda: self._ledger.call(DO, name, "call", lambda: function(*args, **kwargs))
@@ -218,18 +219,20 @@ class Run:
         """See Steps.wait."""
         self._step(name, lambda: self._wait(name, operation_id))
 
-    def undo(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def undo(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """See Steps.undo."""
         if any(name == known for known, _ in self.undos):
             raise ValueError(f"two undos of {self.action} are called {name!r}")
         bound = function if isinstance(function, _Writing) else lambda: function(*args, **kwargs)
         self.undos.append((name, bound))
 
-    def writing(self, change: Callable[Concatenate[Work, P], T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
+    def writing(
+        self, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Callable[[], T]:
         """See Steps.writing."""
-        return _Writing(self._ledger, change, args, kwargs)
+        return _Writing(self._ledger, lambda work: change(work, *args, **kwargs))
 
-    def read(self, query: Callable[Concatenate[Work, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def read(self, query: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Steps.read."""
         with self._ledger.services.database.read() as tx:
             return query(self._ledger.work(tx), *args, **kwargs)

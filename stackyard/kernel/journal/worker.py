@@ -141,7 +141,7 @@ class Workers:
         return attempts
 
     def drain(self, timeout: float = 30.0) -> None:
-        """Wait until no operation is live; without threads, perform them here. Raises TimeoutError with what is left."""
+        """Wait until no operation is live; without threads, perform them here. Raises TimeoutError naming the rest."""
         end = time.monotonic() + timeout
         while live := self._live():
             if time.monotonic() > end:
@@ -253,7 +253,8 @@ class Workers:
                 return
             del self._held[claim.operation.id]
         operation = claim.operation
-        log.warning("%s of %s: '%s' does not come back; going on without", operation.action, operation.object_id, claim.step)
+        what = (operation.action, operation.resource, operation.object_id, claim.step)
+        log.warning("%s of %s %s: the step '%s' does not come back; going on without it", *what)
         if claim.thread in self._threads:
             # It leaves when it comes back; until then the pool must not be one short.
             self._threads.remove(claim.thread)

@@ -11,7 +11,7 @@ import pytest
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.database import Database, Record
-from stackyard.kernel.dialect import Dialect, nova_fault
+from stackyard.kernel.dialect import Dialect
 from stackyard.kernel.journal import TABLES, Book, Pace, Workers
 from stackyard.kernel.kinds import Text
 from stackyard.kernel.nodes import CURRENT_CALL
@@ -75,7 +75,7 @@ class Toy:
         self.pace = Pace(jitter=lambda: 0.0)
         self.resource = self._resource()
         self.room = Room(
-            name="toys", path="/toys", services=[], dialect=Dialect(error=nova_fault), resources=[self.resource]
+            name="toys", path="/toys", services=[], dialect=Dialect(error=lambda error: {}), resources=[self.resource]
         )
         self.database = Database(f"sqlite:///{path}")
         for table in (*TABLES, self.resource.table):
@@ -90,12 +90,17 @@ class Toy:
             name="thing",
             path="/things",
             fields=[
-                Id(), Project(), Name(), Timestamps(null_updated=True), ReadOnly("status", Text()),
-                ReadOnly("status_reason", Text(max=None), null=True, default=None), Internal("reserved", Text()),
+                Id(), Project(), Name(), Timestamps(null_updated=True),
+                ReadOnly("status", Text()),
+                ReadOnly("status_reason", Text(max=None), null=True, default=None),
+                Internal("reserved", Text()),
             ],
             life=Lifecycle(
                 stable=("Ready", "Running", "Error"),
-                allows={"start": ("Ready",), "delete": ("Ready", "Running", "Error", "Creating", "Starting", "Checking")},
+                allows={
+                    "start": ("Ready",),
+                    "delete": ("Ready", "Running", "Error", "Creating", "Starting", "Checking"),
+                },
             ),
             operations={
                 "create": Operation(run=self.create, state="Creating", failing_to="Error", within=timedelta(minutes=5)),
@@ -134,13 +139,12 @@ class Toy:
         steps.write("is gone", self._gone, thing.id)
 
     def adopt(self, steps: Steps, thing: Record) -> None:
-        child = steps.write("begin the child", self._begin_child, thing.id, steps.operation_id, steps.inputs["action"])
+        child = steps.write("begin the child", self._begin_child, thing.id, steps.operation_id, steps.inputs["child"])
         steps.wait("the child has ended", child)
         steps.write("is adopted", self._set, thing.id, name="parent")
 
     def _begin_child(self, work: Work, parent: str, operation: str, action: str) -> str:
-        row = work.tx.get(self.resource.table, name=f"child of {parent}")
-        child = row or self.insert(work, name=f"child of {parent}")
+        child = self.insert(work, name=f"child of {parent}")
         return work.begin(self.resource, child, action, parent=operation)
 
     def _set(self, work: Work, thing: str, **values: Any) -> None:

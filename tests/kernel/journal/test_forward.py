@@ -10,9 +10,9 @@ from stackyard.kernel.errors import Conflict
 def test_begin_sets_the_transient_state_and_commits_the_operation_with_it(toy: Any) -> None:
     thing = toy.create_thing()
     assert toy.thing(thing).status == "Creating"
-    assert [(each.action, each.state, each.requester["user_id"], each.request_id) for each in toy.operations(thing)] == [
-        ("create", "queued", "u-demo", "req-1")
-    ]
+    (operation,) = toy.operations(thing)
+    assert (operation.action, operation.state) == ("create", "queued")
+    assert (operation.requester["user_id"], operation.request_id) == ("u-demo", "req-1")
 
 
 def test_every_step_is_done_once_and_the_last_write_sets_the_stable_state(toy: Any) -> None:

@@ -1,0 +1,60 @@
+"""An object's timeline: who asked for what, each step, each failure with its reason, what else was noted, in order.
+
+Steps are told from their records, so that the happy path writes each thing once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.journal.tables import EVENTS, OPERATIONS, STEPS
+
+
+class Line(msgspec.Struct, kw_only=True):
+    """One thing that happened. kind: asked, step, undo, failure, done, failed, cancelled, dead, or what a room noted.
+    `seconds`: how long a step took, last try only; `tries`: how many it needed."""
+
+    at: datetime
+    kind: str
+    text: str
+    operation: str | None = None
+    request_id: str | None = None
+    seconds: float | None = None
+    tries: int | None = None
+    details: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+def timeline(tx: Transaction, object_id: str) -> list[Line]:
+    """All lines of an object, oldest first."""
+    operations = operations_of(tx, object_id)
+    events = tx.all(sa.select(EVENTS).where(EVENTS.c.object_id == object_id).order_by(EVENTS.c.number))
+    lines = [_event(each) for each in events] + [_step(each) for each in _done_steps(tx, operations)]
+    return sorted(lines, key=lambda line: line.at)
+
+
+def operations_of(tx: Transaction, object_id: str) -> list[Record]:
+    """The operations of an object, oldest first, ended or not."""
+    return tx.all(sa.select(OPERATIONS).where(OPERATIONS.c.object_id == object_id).order_by(OPERATIONS.c.number))
+
+
+def _done_steps(tx: Transaction, operations: Sequence[Record]) -> list[Record]:
+    ids = [each.id for each in operations]
+    return tx.all(sa.select(STEPS).where(STEPS.c.operation.in_(ids), STEPS.c.state == "done"))
+
+
+def _event(event: Record) -> Line:
+    return Line(
+        at=event.at, kind=event.kind, text=event.text, operation=event.operation, request_id=event.request_id,
+        details=event.details,
+    )
+
+
+def _step(step: Record) -> Line:
+    return Line(
+        at=step.ended_at, kind="step" if step.phase == "do" else "undo", text=step.name, operation=step.operation,
+        seconds=(step.ended_at - step.started_at).total_seconds(), tries=step.tries, details={"kind": step.kind},
+    )

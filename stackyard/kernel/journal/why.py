@@ -1,0 +1,148 @@
+"""Why an object is as it is: its operations, what they wait for, and its timeline, as data and as text for people."""
+
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.errors import NotFound
+from stackyard.kernel.journal.book import Book
+from stackyard.kernel.journal.tables import DEAD, EVENTS, OPERATIONS, QUEUED, RUNNING, STEPS, WAITING
+from stackyard.kernel.journal.timeline import Line, operations_of, timeline
+
+
+class Asked(msgspec.Struct, kw_only=True):
+    """One operation of the story: who asked for it, how it stands, and why."""
+
+    id: str
+    action: str
+    state: str
+    user: str | None
+    project: str | None
+    request_id: str
+    begun_at: datetime
+    deadline: datetime
+    ended_at: datetime | None
+    standing: str
+
+
+class Story(msgspec.Struct, kw_only=True):
+    """The causal story of one object. `status` and `reason`: the object's own, None when it is gone or has none."""
+
+    object_id: str
+    resource: str
+    name: str | None
+    status: str | None
+    reason: str | None
+    exists: bool
+    operations: list[Asked]
+    lines: list[Line]
+
+    def text(self) -> str:
+        """The story for `stackyard why`."""
+        head = [f"{self.resource} {self.object_id}" + (f" ({self.name})" if self.name else "")]
+        head.append(f"  is {self.status or 'there'}" if self.exists else "  is gone")
+        if self.reason:
+            head.append(f"  because {self.reason}")
+        for each in self.operations:
+            who = (each.user or "the cloud") + (f" in project {each.project}" if each.project else "")
+            head += ["", f"{each.action}, asked by {who}, request {each.request_id}"]
+            head.append(f"  {each.standing}")
+            head += [f"  {_told(line)}" for line in self.lines if line.operation == each.id]
+        noted = [line for line in self.lines if line.operation is None]
+        return "\n".join([*head, *(["", "noted"] if noted else []), *(f"  {_told(line)}" for line in noted)])
+
+
+def why(tx: Transaction, book: Book, asked: str) -> list[Story]:
+    """The stories behind an id: of an object, of an operation's object, or of all objects that a request touched.
+    Raises NotFound when the journal knows nothing by it."""
+    stories = [_story(tx, book, each) for each in _objects(tx, asked)]
+    if not stories:
+        raise NotFound(
+            f"The journal knows nothing of {asked}.", remedy="Give the id of an object, an operation or a request."
+        )
+    return stories
+
+
+def _objects(tx: Transaction, asked: str) -> list[str]:
+    found: dict[str, None] = {}
+    for source, columns in ((OPERATIONS, ("object_id", "id", "request_id")), (EVENTS, ("object_id", "request_id"))):
+        for column in columns:
+            rows = tx.all(sa.select(source.c.object_id).where(source.c[column] == asked).distinct())
+            found.update((row.object_id, None) for row in rows)
+    return list(found)
+
+
+def _story(tx: Transaction, book: Book, object_id: str) -> Story:
+    operations = operations_of(tx, object_id)
+    resource, row = _row(tx, book, operations[-1]) if operations else ("object", None)
+    life = book.registry.named(operations[-1].room, operations[-1].resource).resource.life if row is not None else None
+    return Story(
+        object_id=object_id, resource=resource, name=row.get("name") if row else None, exists=row is not None,
+        status=row.get(life.field) if row and life else None,
+        reason=row.get(life.reason) if row and life and life.reason else None,
+        operations=[_asked(tx, each) for each in operations], lines=timeline(tx, object_id),
+    )
+
+
+def _row(tx: Transaction, book: Book, operation: Record) -> tuple[str, Record | None]:
+    try:
+        declared = book.registry.named(operation.room, operation.resource)
+    except LookupError:
+        return operation.resource, None
+    return operation.resource, declared.find(tx, operation.object_id)
+
+
+def _asked(tx: Transaction, operation: Record) -> Asked:
+    who = operation.requester
+    return Asked(
+        id=operation.id, action=operation.action, state=operation.state,
+        user=who.get("user_name") or who.get("user_id"), project=who.get("project_name") or operation.project_id,
+        request_id=operation.request_id, begun_at=operation.begun_at, deadline=operation.deadline,
+        ended_at=operation.ended_at, standing=_standing(tx, operation),
+    )
+
+
+def _standing(tx: Transaction, operation: Record) -> str:
+    if operation.state == WAITING:
+        child = tx.get(OPERATIONS, id=operation.waits_for)
+        what = f"{child.action} of {child.resource} {child.object_id}" if child else operation.waits_for
+        return f"waits for {what}, until {_moment(operation.deadline)}"
+    if operation.state in (QUEUED, RUNNING):
+        return _under_way(tx, operation)
+    ended = f"{operation.state} at {_moment(operation.ended_at)}"
+    if operation.state == DEAD:
+        return f"dead letter since {_moment(operation.ended_at)}: {operation.reason}; delete the object to clean up"
+    return f"{ended}: {operation.reason}" if operation.reason else ended
+
+
+def _under_way(tx: Transaction, operation: Record) -> str:
+    before = tx.one(
+        sa.select(OPERATIONS)
+        .where(
+            OPERATIONS.c.object_id == operation.object_id, OPERATIONS.c.number < operation.number,
+            OPERATIONS.c.due_at.is_not(None),
+        )
+        .order_by(OPERATIONS.c.number)
+    )
+    if before is not None:
+        return f"queued behind {before.action}"
+    if operation.giving_up:
+        return f"given up ({operation.giving_up}); being undone"
+    failed = tx.one(
+        sa.select(STEPS).where(STEPS.c.operation == operation.id, STEPS.c.state == "retry").order_by(STEPS.c.position)
+    )
+    again = f"; '{failed.name}' failed {failed.tries} times, last: {failed.error}" if failed else ""
+    return f"{operation.state}, until {_moment(operation.deadline)}{again}"
+
+
+def _told(line: Line) -> str:
+    length = f" ({line.seconds * 1000:.0f} ms)" if line.seconds is not None else ""
+    tries = f", try {line.tries}" if line.tries and line.tries > 1 else ""
+    kind = {"step": "✓ ", "undo": "↶ ", "failure": "✗ "}.get(line.kind, "")
+    return f"{_moment(line.at)}  {kind}{line.text}{length}{tries}"
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03}"
