@@ -84,13 +84,14 @@ class Node:
             link.tell(event)
 
     def close(self) -> None:
-        """Ask calls in flight to end, stop watching, cut all connections. What runs on the host goes on."""
+        """Cut all connections, ask calls in flight to end, stop watching. What runs on the host goes on."""
         self._closed.set()
+        # Links first: for the server the calls then failed because the node went, not because they were cancelled.
+        for link in self._links:
+            link.close()
         self._dispatcher.close()
         for stream in list(self._streams.values()):
             _close(stream)
-        for link in self._links:
-            link.close()
 
     def called(self, link: Link, call: Call, streams: dict[str, Incoming]) -> None:
         """A server's call."""

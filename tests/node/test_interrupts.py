@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from stackyard.kernel.steps import Cancelled
-from tests.node.conftest import Yard, wait_until
+from stackyard.kernel.steps import Cancelled, Transient
+from tests.node.conftest import Yard
 from tests.node.test_claims import begin, made_by, wait_until_claimed
 from tests.node.workbench import Stopped
 
@@ -89,5 +89,5 @@ def test_a_node_that_closes_ends_its_calls(yard: Yard) -> None:
     call = begin("op", 1, yard.driver.wait)
     assert yard.bench.waiting.wait(5)
     yard.node.close()
-    assert call.exception(5) is not None
-    wait_until(yard.bench.closed.is_set)
+    assert isinstance(call.exception(5), Transient)
+    assert yard.bench.closed.wait(5)
