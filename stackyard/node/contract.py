@@ -33,11 +33,20 @@ class Superseded(steps.Cancelled):
 
 
 @dataclass(frozen=True)
+class Given:
+    """The arguments of one call: those that are sent, those that are streamed, and the caller's own `cancel`."""
+
+    plain: dict[str, msgspec.Raw]
+    streams: dict[str, Any]
+    cancel: threading.Event | None
+
+
+@dataclass(frozen=True)
 class Method:
     """One method of a contract.
 
     items: decodes the values of the stream it returns, if it returns one. streams: decodes the values of arguments that
-    are streams. cancellable: it takes an event `cancel`, which the far end supplies.
+    are streams. cancellable: it takes an event `cancel`; the far end supplies one, set when the caller's is.
     """
 
     name: str
@@ -48,11 +57,12 @@ class Method:
     items: "msgspec.msgpack.Decoder[Any] | None"
     cancellable: bool
 
-    def encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, msgspec.Raw], dict[str, Any]]:
-        """A call's arguments, encoded, and those that are streams, as they are. Raises TypeError as a call would."""
-        given = self.signature.bind(*args, **kwargs).arguments
-        plain = {name: raw(value) for name, value in given.items() if name not in self.streams}
-        return plain, {name: value for name, value in given.items() if name in self.streams}
+    def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "Given":
+        """A call's arguments, made ready to be sent. Raises TypeError as the call itself would."""
+        values = self.signature.bind(*args, **kwargs).arguments
+        cancel = values.pop("cancel", None) if self.cancellable else None
+        streams = {name: values.pop(name) for name in self.streams if name in values}
+        return Given({name: raw(value) for name, value in values.items()}, streams, cancel)
 
     def decode(self, arguments: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
         """The arguments as the annotations say. Raises BadCall."""
@@ -110,7 +120,7 @@ def _method(name: str, function: Callable[..., Any]) -> Method:
     item = _item(result)
     return Method(
         name=name,
-        signature=signature.replace(parameters=sent),
+        signature=signature.replace(parameters=parameters),
         arguments={e.name: msgspec.msgpack.Decoder(hints[e.name]) for e in sent if e.name not in streams},
         streams={name: msgspec.msgpack.Decoder(item) for name, item in streams.items()},
         result=msgspec.msgpack.Decoder(result if item is None else NoneType),

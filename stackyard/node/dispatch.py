@@ -71,6 +71,8 @@ class Dispatcher:
             _close(streams)
             link.tell(Error(call.id, Failure(type(refused).__name__, [str(refused)])))
             return
+        if call.cancelled:
+            running.cancel.set()
         if is_new:
             self._submit(running, call, streams)
         else:

@@ -5,7 +5,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Iterable
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,6 +20,9 @@ from stackyard.node.streams import Incoming, RemoteStream, Streams
 from stackyard.node.transport import Transport, TransportClosed
 
 log = logging.getLogger(__name__)
+
+#: Seconds between looks at the `cancel` of a caller that brings its own.
+_LOOK = 0.05
 
 
 class Owner(Protocol):
@@ -97,13 +100,16 @@ class Link:
         self, target: str, contract: Contract, method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Run a method at the far end: what it returns or raises. Transient: link broken. Cancelled: interrupted."""
-        arguments, sources = method.encode(args, kwargs)
+        given = method.given(args, kwargs)
+        is_cancelled = given.cancel is not None and given.cancel.is_set()
         number, pending = self._expect(CURRENT_CALL.get())
         try:
-            streams = {name: self._streams.produce(source, contract, None) for name, source in sources.items()}
-            self.tell(Call(number, target, method.name, arguments, streams, pending.made_by))
+            streams = {name: self._streams.produce(source, contract, None) for name, source in given.streams.items()}
+            self.tell(Call(number, target, method.name, given.plain, streams, pending.made_by, is_cancelled))
             for stream in streams.values():
                 self._pump_argument(number, stream, pending)
+            if given.cancel is not None:
+                self._cancel_when_set(number, pending, given.cancel)
             return self._value(pending, contract, method)
         finally:
             self._pending.pop(number, None)
@@ -159,6 +165,12 @@ class Link:
             with contextlib.suppress(Exception):
                 pending.answer.result()
             raise broken
+
+    def _cancel_when_set(self, number: int, pending: _Pending, cancel: threading.Event) -> None:
+        while not wait([pending.answer], timeout=_LOOK).done:
+            if cancel.is_set():
+                self.tell(Cancel(number))
+                return
 
     def _value(self, pending: _Pending, contract: Contract, method: Method) -> Any:
         message, incoming = pending.answer.result()

@@ -41,7 +41,10 @@ class Hello(_Message, frozen=True, tag="hello"):
 
 
 class Call(_Message, frozen=True, tag="call"):
-    """Run a method of a target (a room's driver, or a service of the server). `streams`: argument name to stream id."""
+    """Run a method of a target (a room's driver, or a service of the server).
+
+    streams: argument name to stream id. cancelled: the caller's `cancel` is set from the first.
+    """
 
     id: int
     target: str
@@ -49,6 +52,7 @@ class Call(_Message, frozen=True, tag="call"):
     arguments: dict[str, msgspec.Raw]
     streams: dict[str, int] = {}
     made_by: CallId | None = None
+    cancelled: bool = False
 
 
 class Result(_Message, frozen=True, tag="result"):

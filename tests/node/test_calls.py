@@ -31,8 +31,6 @@ def test_what_a_driver_says_of_itself_is_read_without_a_call(yard: Yard) -> None
 def test_a_wrong_use_of_the_contract_fails_on_the_callers_side(yard: Yard) -> None:
     with pytest.raises(TypeError):
         yard.driver.add()
-    with pytest.raises(TypeError):
-        yard.driver.wait(cancel=None)
     with pytest.raises(AttributeError, match="smash"):
         yard.driver.smash()
     with pytest.raises(KeyError):

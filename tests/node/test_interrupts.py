@@ -1,5 +1,6 @@
 """A call ends early when a delete has overtaken its operation."""
 
+import threading
 import time
 
 import pytest
@@ -55,6 +56,16 @@ def test_a_failure_after_an_interrupt_counts_as_the_interrupt(yard: Yard) -> Non
     yard.nodes.interrupt("op")
     with pytest.raises(Cancelled, match="vice: torn"):
         call.result(5)
+
+
+def test_a_caller_may_bring_its_own_cancel(yard: Yard) -> None:
+    cancel = threading.Event()
+    call = begin(None, 0, lambda: yard.driver.wait(cancel))
+    assert yard.bench.waiting.wait(5)
+    assert not call.done()
+    cancel.set()
+    assert isinstance(call.exception(5), Stopped)
+    assert isinstance(begin(None, 0, lambda: yard.driver.wait(cancel=cancel)).exception(5), Stopped)
 
 
 def test_the_undo_of_an_interrupted_operation_can_still_call(yard: Yard) -> None:

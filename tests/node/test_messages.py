@@ -38,7 +38,7 @@ facts = st.builds(HostFacts, hostname=words, cpus=numbers, labels=st.dictionarie
 named = st.dictionaries(words, values, max_size=3)
 every_kind = {
     Hello: st.builds(Hello, words, facts, st.dictionaries(words, named, max_size=3)),
-    Call: st.builds(Call, numbers, words, words, named, st.dictionaries(words, numbers, max_size=2), calls),
+    Call: st.builds(Call, numbers, words, words, named, st.dictionaries(words, numbers), calls, st.booleans()),
     Result: st.builds(Result, numbers, values, st.none() | numbers),
     Error: st.builds(Error, numbers, failures),
     Cancel: st.builds(Cancel, numbers),
