@@ -22,6 +22,9 @@ from stackyard.rooms.network.driver import (
     NetworkDriver,
     NetworkSpec,
     PortSpec,
+    RealNetwork,
+    RealPort,
+    RealRouter,
     RouterGateway,
     RouterPort,
     RouterSpec,
@@ -104,7 +107,7 @@ def a_group(**changes: Any) -> GroupSpec:
 
 def faults(inventory: Inventory) -> list[str]:
     """Every fault of every object in an inventory, and the leftovers."""
-    objects = [*inventory.networks, *inventory.ports, *inventory.routers]
+    objects: list[RealNetwork | RealPort | RealRouter] = [*inventory.networks, *inventory.ports, *inventory.routers]
     return [fault for found in objects for fault in found.faults] + inventory.leftovers
 
 

@@ -31,6 +31,7 @@ _SETS = {
     "ranges-6": ElementSet("type ifname . ether_addr . ipv6_addr; flags interval;"),
     # The target of a neighbour advertisement: this nft has no word for it but the raw bytes.
     "targets": ElementSet("typeof iifname . ether saddr . @th,64,128;"),
+    "target-ranges": ElementSet("typeof iifname . ether saddr . @th,64,128; flags interval;"),
     "origins": ElementSet("type ifname : mark;", is_map=True),
     "destinations": ElementSet("type ifname : verdict;", is_map=True),
 }
@@ -73,7 +74,19 @@ _SPOOF_CHAINS = {
         (
             "icmpv6 type { nd-router-advert, nd-redirect } drop",
             "udp sport 547 udp dport 546 drop",
-            "icmpv6 type nd-neighbor-advert iifname . ether saddr . @th,64,128 != @targets drop",
+            "icmpv6 type nd-neighbor-advert goto ip6-target",
+            "goto ip6-address",
+        )
+    ),
+    "ip6-target": Chain(
+        (
+            "iifname . ether saddr . @th,64,128 @targets goto ip6-address",
+            "iifname . ether saddr . @th,64,128 @target-ranges goto ip6-address",
+            "drop",
+        )
+    ),
+    "ip6-address": Chain(
+        (
             "iifname . ether saddr . ip6 saddr @sources-6 accept",
             "iifname . ether saddr . ip6 saddr @ranges-6 accept",
             "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, nd-router-solicit, mld2-listener-report } accept",
@@ -202,18 +215,18 @@ def port_objects(port: PortRecord) -> Objects:
 
 
 def _sources(device: str, spec: PortSpec) -> dict[str, list[Element]]:
-    found: dict[str, list[Element]] = {
-        name: [] for name in ("macs", "sources-4", "sources-6", "ranges-4", "ranges-6", "targets")
-    }
+    names_of_sets = ("macs", "sources-4", "sources-6", "ranges-4", "ranges-6", "targets", "target-ranges")
+    found: dict[str, list[Element]] = {name: [] for name in names_of_sets}
     for mac, ranges in _ranges_by_mac(spec).items():
         found["macs"].append((device, mac))
         for one in ranges:
-            if one.num_addresses > 1:
-                found[f"ranges-{one.version}"].append((device, mac, str(one)))
-            else:
-                found[f"sources-{one.version}"].append((device, mac, str(one.network_address)))
-            if one.version == 6 and one.num_addresses == 1:
-                found["targets"].append((device, mac, f"0x{int(one.network_address):032x}"))
+            single = one.num_addresses == 1
+            kind, text = ("sources", str(one.network_address)) if single else ("ranges", str(one))
+            found[f"{kind}-{one.version}"].append((device, mac, text))
+            if one.version == 6:
+                first, last = f"0x{int(one[0]):032x}", f"0x{int(one[-1]):032x}"
+                target = first if single else f"{first}-{last}"
+                found["targets" if single else "target-ranges"].append((device, mac, target))
     return found
 
 

@@ -173,6 +173,8 @@ def _listed_element(element: Any) -> tuple[Element, Value]:
 
 
 def _listed_part(part: Any) -> str | int:
+    if isinstance(part, dict) and "range" in part:
+        return "-".join(part["range"])
     if isinstance(part, dict):
         return f"{part['prefix']['addr']}/{part['prefix']['len']}"
     return part if isinstance(part, int) else str(part)
