@@ -11,7 +11,11 @@ class Transport(Protocol):
     """Whole frames, in order, both ways."""
 
     def send(self, frame: bytes) -> None:
-        """Hand a frame over, from any thread. Raises TransportClosed."""
+        """Hand a frame over, from any thread. Raises TransportClosed.
+
+        Never waits for the far end to read, or two ends that both send would wait for each other: queue what does not fit.
+        The queue stays small, because streams hold themselves back.
+        """
 
     def receive(self) -> bytes:
         """The next frame; blocks. One thread receives. Raises TransportClosed once nothing more can come."""

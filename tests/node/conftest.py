@@ -1,11 +1,13 @@
 """A server and a node, linked in memory and, to keep the protocol apart from its transport, over a socket."""
 
+import contextlib
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -20,28 +22,35 @@ from tests.node.workbench import Clock, Workbench
 
 
 class SocketTransport:
-    """Frames with their length before them."""
+    """Frames with their length before them, written by a thread of its own."""
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
-        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._queue: SimpleQueue[bytes] = SimpleQueue()
+        threading.Thread(target=self._write, daemon=True).start()
 
     def send(self, frame: bytes) -> None:
-        try:
-            with self._lock:
-                self._socket.sendall(struct.pack("!I", len(frame)) + frame)
-        except OSError as broken:
-            raise TransportClosed(str(broken)) from broken
+        if self._closed.is_set():
+            raise TransportClosed("closed")
+        self._queue.put(struct.pack("!I", len(frame)) + frame)
 
     def receive(self) -> bytes:
         (length,) = struct.unpack("!I", self._exactly(4))
         return self._exactly(length)
 
     def close(self) -> None:
-        try:
+        self._closed.set()
+        self._queue.put(b"")
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _write(self) -> None:
+        try:
+            while data := self._queue.get():
+                self._socket.sendall(data)
         except OSError:
-            return
+            self.close()
 
     def _exactly(self, length: int) -> bytes:
         try:
