@@ -13,7 +13,7 @@ class Transport(Protocol):
     def send(self, frame: bytes) -> None:
         """Hand a frame over, from any thread. Raises TransportClosed.
 
-        Never waits for the far end to read, or two ends that both send would wait for each other: queue what does not fit.
+        Never waits for the far end to read, or two ends that send would wait for each other: queue what does not fit.
         The queue stays small, because streams hold themselves back.
         """
 
