@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackyard.kernel.caller import service_caller
-from stackyard.kernel.database import Record
+from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.errors import Conflict, NotFound
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.image.resources.image import data, rules, store
 from stackyard.rooms.image.resources.image.attributes import Wanted
+from stackyard.rooms.image.vault import vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,8 @@ def seed_image(
         owned = [each for each in store.named(work, name) if each.owner == owner]
         if usable := [each for each in owned if each.status in data.HAS_DATA]:
             return _image(rules.loaded(work, usable[0]))
+        for each in owned:
+            _end_dead_upload(work, each)
         waiting = [each for each in owned if each.status == "queued"]
         values: dict[str, Any] = {
             "name": name,
@@ -84,14 +87,27 @@ def seed_image(
         }
         record = waiting[0] if waiting else rules.create(work, Wanted(values=values, properties=dict(properties or {})))
         arrival = data.accept(work, record.id, "active", None)
-    data.receive(arrival, chunks())
+    data.receive(arrival, _lazily(chunks))
     with services.database.read() as tx:
         work = _own_work(services, tx, owner)
         return _image(rules.loaded(work, rules.find(work, record.id)))
 
 
-def _own_work(services: Services, tx: Any, project_id: str | None = None) -> Work:
-    return Work(tx=tx, caller=service_caller("image", project_id=project_id), services=services, request_id="req-image")
+def _lazily(chunks: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    # A maker that fails must fail inside the upload, which then takes its marks back.
+    yield from chunks()
+
+
+def _end_dead_upload(work: Work, record: Record) -> None:
+    claim = vault(work.services).claims.take(record.id) if record.status == "saving" else None
+    if claim is not None:
+        with claim:
+            data.back_to_queued(work, record, "the upload broke off")
+        record["status"] = "queued"
+
+
+def _own_work(services: Services, tx: Transaction, project_id: str | None = None) -> Work:
+    return services.work(tx, service_caller("image", project_id=project_id), "req-image")
 
 
 def _image(record: Record) -> Image:

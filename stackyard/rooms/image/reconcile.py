@@ -30,7 +30,7 @@ class _Difference:
 
 
 def _work(services: Services, tx: Transaction) -> Work:
-    return Work(tx=tx, caller=service_caller("image"), services=services, request_id="req-reconcile")
+    return services.work(tx, service_caller("image"), "req-reconcile")
 
 
 def _row(services: Services, image_id: str) -> Record | None:

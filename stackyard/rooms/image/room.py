@@ -3,6 +3,7 @@
 from stackyard.kernel.room import Room, declared
 from stackyard.rooms.image import resources
 from stackyard.rooms.image.dialect import DIALECT
+from stackyard.rooms.image.drivers.files import FileStore
 from stackyard.rooms.image.reconcile import IMAGE_DATA
 from stackyard.rooms.image.resources.image.resource import POLICIES
 from stackyard.rooms.image.resources.image.store import PROPERTIES, TAGS
@@ -21,5 +22,5 @@ ROOM = Room(
     policies=POLICIES,
     tables=[TAGS, PROPERTIES, MEMBERS],
     reconcilers=[IMAGE_DATA],
-    start=open_vault,
+    start=lambda services: open_vault(services, FileStore),
 )

@@ -1,12 +1,12 @@
 """What the image room binds at start: its store, the claims on images being written, and how large an image may be."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from stackyard.kernel.work import Services
 from stackyard.rooms.image.claims import Claims
 from stackyard.rooms.image.driver import Store
-from stackyard.rooms.image.drivers.files import FileStore
 
 #: Bytes; Glance's own `image_size_cap`.
 LARGEST_IMAGE = 1 << 40
@@ -21,11 +21,11 @@ class Vault:
     largest: int = LARGEST_IMAGE
 
 
-def open_vault(services: Services) -> None:
-    """Bind the vault below the cloud's state directory."""
+def open_vault(services: Services, make_store: Callable[[Path], Store]) -> None:
+    """Bind the vault below the cloud's state directory, with the store made there."""
     images = Path(services.settings.state_dir) / "images"
     largest = getattr(services.settings, "largest_image", LARGEST_IMAGE)
-    services.bound["image"] = Vault(store=FileStore(images), claims=Claims(images / ".claims"), largest=largest)
+    services.bound["image"] = Vault(store=make_store(images), claims=Claims(images / ".claims"), largest=largest)
 
 
 def vault(services: Services) -> Vault:

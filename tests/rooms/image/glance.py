@@ -1,5 +1,6 @@
 """A cloud with only the image room: real database, journal, HTTP server and files; tokens read 'project:role'."""
 
+import json
 import socket
 import threading
 import time
@@ -22,6 +23,7 @@ from stackyard.kernel.journal import Book, Workers
 from stackyard.kernel.policy import Policies
 from stackyard.kernel.routing import Router
 from stackyard.kernel.work import Services, SystemClock, Work
+from stackyard.rooms.image.resources.image.resource import IMAGE
 from stackyard.rooms.image.room import ROOM
 
 ADMIN, ALICE, BOB, READER = "ops:admin", "alice:member", "bob:member", "alice:reader"
@@ -68,7 +70,7 @@ class Glance:
         self.workers = Workers(self.services, self.book)
         self.workers.start()
         self.front = Front(Chain(self.services, Router(endpoints(ROOM), [ROOM]), caller_of))
-        config = uvicorn.Config(self.front.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(self.front, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, args=([listening],), daemon=True)
         self.thread.start()
@@ -135,12 +137,20 @@ class Glance:
     def work(self, tx: Transaction, project_id: str | None = None) -> Work:
         """A unit of work as the cloud itself, or as a plain member of a project."""
         caller = caller_of(tx, f"{project_id}:member") if project_id else service_caller("test")
-        return Work(tx=tx, caller=caller, services=self.services, request_id="req-test", base_url=self.url)
+        return self.services.work(tx, caller, "req-test")
+
+    def empty(self) -> None:
+        """Take everything away, as if freshly made."""
+        with self.database.write() as tx:
+            for each in (IMAGE.table, *ROOM.tables):
+                tx.delete(each)
+        for each in self.folder.glob("images/**/*"):
+            if each.is_file():
+                each.unlink()
+        self.services.settings.base_url = self.url
 
 
 def _json(value: Any) -> bytes:
-    import json
-
     return json.dumps(value).encode()
 
 
