@@ -7,7 +7,7 @@ runs in bounded pools, so that slow drivers and hashing never hold up a read.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,11 +17,14 @@ import falcon.asgi
 import msgspec
 
 from stackyard.kernel.chain import BODY_LIMIT, Chain, Exchange
-from stackyard.kernel.errors import ApiError, PayloadTooLarge
+from stackyard.kernel.errors import ApiError, BadRequest, PayloadTooLarge
 from stackyard.kernel.exchange import Reply, Request
 
 access = logging.getLogger("stackyard.access")
 CHUNK = 256 * 1024
+_GONE = "stackyard.gone"
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Front:
@@ -34,8 +37,20 @@ class Front:
         self.app = falcon.asgi.App()
         self.app.add_sink(self.serve, "/")
 
-    async def serve(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, **params: Any) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
+        """The ASGI entry. Falcon's body stream ends quietly when the client is gone; here that is noted."""
+
+        async def noting() -> dict[str, Any]:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                scope[_GONE] = True
+            return event
+
+        await self.app(scope, noting, send)
+
+    async def serve(self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **params: Any) -> None:
         """One request, from socket to answer."""
+        assert resp is not None
         started = time.perf_counter()
         exchange = Exchange(request=_request(req, self.chain.services.settings.base_url))
         try:
@@ -101,6 +116,8 @@ def _chunks(req: falcon.asgi.Request, loop: asyncio.AbstractEventLoop) -> Iterat
 
     while chunk := asyncio.run_coroutine_threadsafe(fetch(), loop).result():
         yield chunk
+    if req.scope.get(_GONE):
+        raise BadRequest("The connection broke off before the end of the body.")
 
 
 def _send(front: Front, req: falcon.asgi.Request, resp: falcon.asgi.Response, reply: Reply) -> None:

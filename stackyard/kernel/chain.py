@@ -11,11 +11,19 @@ from typing import Any
 
 import msgspec
 
-from stackyard.kernel import routing, rows
+from stackyard.kernel import routing
 from stackyard.kernel.caller import ANONYMOUS, Caller
-from stackyard.kernel.database import Transaction
+from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.endpoints import Call, Endpoint, as_reply, policy_target, read_call
-from stackyard.kernel.errors import ApiError, BadRequest, Forbidden, NotFound, PayloadTooLarge, QuotaExceeded, Unauthorized
+from stackyard.kernel.errors import (
+    ApiError,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    PayloadTooLarge,
+    QuotaExceeded,
+    Unauthorized,
+)
 from stackyard.kernel.exchange import Reply, Request
 from stackyard.kernel.room import Room
 from stackyard.kernel.versions import Version
@@ -182,7 +190,7 @@ class Chain:
             self.find_and_allow(exchange, self.work(exchange, tx))
             self.validate(exchange)
         for each in call.body if isinstance(call.body, list) else [call.body]:
-            endpoint.before(self.services, exchange.caller, each if each is not None else rows.Record())
+            endpoint.before(self.services, exchange.caller, each if each is not None else Record())
 
     # -- the answer --
 

@@ -8,22 +8,6 @@ from typing import Any, Literal
 from stackyard.kernel.errors import ApiError
 
 
-def nova_fault(error: ApiError) -> dict[str, Any]:
-    """Zun's and Placement's error body (API SIG errors guideline)."""
-    return {
-        "errors": [
-            {
-                "request_id": "",
-                "code": "",
-                "status": error.status,
-                "title": error.title,
-                "detail": error.message,
-                "links": [],
-            }
-        ]
-    }
-
-
 def iso_z(moment: datetime) -> str:
     """2026-11-23T06:07:08Z, as Neutron and Glance write it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,5 +1,6 @@
 """How the kernel and the rooms reach nodes: drivers by room name, through the node link, never directly."""
 
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -24,6 +25,13 @@ class Nodes(Protocol):
 
     def names(self) -> list[str]:
         """The hosts whose node is connected now."""
+
+    def states(self) -> Sequence[Any]:
+        """Every host seen, connected or not: `name`, `connected`, `last_seen`, `facts` (what it is and has, sizes in bytes)."""
+
+    def subscribe(self, topic: str, handler: Callable[[str, Any], None]) -> None:
+        """Call `handler(host, value)` for every event of a topic: "connected", "gone", or a room's name for what its driver
+        tells. Handlers run one at a time and must be quick."""
 
     def driver(self, host: str, room: str) -> Any:
         """A stand-in for the room's driver on a host: the contract's methods, each sent over the node link.

@@ -6,7 +6,7 @@ Defaults come from the declarations; `<state>/policy/<room>.yaml` overrides them
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from oslo_policy import policy as oslo
 
@@ -37,7 +37,7 @@ class Policies:
     def allows(self, name: str, caller: Caller, target: Mapping[str, Any]) -> bool:
         """Whether the named rule lets the caller act on the target. Unknown names deny."""
         book = self._books.get(name)
-        return book is not None and bool(book.rules[name](dict(target), caller.credentials(), book, name))
+        return book is not None and bool(book.rules[name](dict(target), caller.credentials(), cast(oslo.Enforcer, book), name))
 
 
 def rules_of(room: Room) -> Iterable[Allow]:

@@ -230,8 +230,8 @@ class Route:
     doc: str = ""
 
 
-VERBS = ("list", "show", "create", "update", "delete")
 Verb = Literal["list", "show", "create", "update", "delete"]
+VERBS: Sequence[Verb] = ("list", "show", "create", "update", "delete")
 
 
 def own_project(caller: Caller, source: sa.Table) -> "sa.ColumnElement[bool] | None":

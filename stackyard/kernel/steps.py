@@ -6,7 +6,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.nodes import Nodes
-from stackyard.kernel.work import Work
+from stackyard.kernel.work import Services, Work
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,23 +36,22 @@ class Steps(Protocol):
     caller: Caller
     deadline: datetime
     nodes: Nodes
+    services: Services
 
-    def write(self, name: str, change: Callable[Concatenate[Work, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def write(self, name: str, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Change the database: `change(work, …)` commits together with the step's done mark, under the current epoch."""
 
-    def call(
-        self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    def call(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a driver once with no transaction open. It may run twice (crash after the effect): it must be idempotent."""
 
-    def undo(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def undo(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Say, before a call, how its effect is taken back should the operation be given up. Undone in reverse order. The
         function must succeed when there is nothing to take back; give `steps.writing(change, …)` to undo in the database."""
 
-    def writing(self, change: Callable[Concatenate[Work, P], T], *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
+    def writing(self, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
         """A function that makes this change in a transaction of its own: for `undo`."""
 
-    def read(self, query: Callable[Concatenate[Work, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def read(self, query: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Read the database now; not recorded, run again on every replay."""
 
     def wait(self, name: str, operation_id: str) -> None:

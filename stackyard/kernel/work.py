@@ -75,6 +75,10 @@ class Services:
     bound: dict[str, Any]
     signal: Callable[[str], None]
 
+    def work(self, tx: Transaction, caller: Caller, request_id: str = "") -> "Work":
+        """A unit of work in a transaction that no request opened: a reconciler's, a seed's."""
+        return Work(tx=tx, caller=caller, services=self, request_id=request_id, base_url=self.settings.base_url)
+
 
 @dataclass(kw_only=True)
 class Work:

@@ -11,7 +11,7 @@ from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.errors import Conflict
 from stackyard.kernel.journal import ending
 from stackyard.kernel.journal.registry import Declared, Registry
-from stackyard.kernel.journal.tables import CANCELLED, EVENTS, OPERATIONS, QUEUED, RUNNING
+from stackyard.kernel.journal.tables import CANCELLED, DEAD, EVENTS, OPERATIONS, QUEUED, RUNNING
 from stackyard.kernel.resource import Resource
 from stackyard.kernel.room import Room
 from stackyard.kernel.work import Work
@@ -52,22 +52,22 @@ class Book:
         """Accept an operation in the caller's transaction: see Work.begin. Raises Conflict."""
         declared = self.registry.of(resource)
         planned = declared.operation(action)
-        object_id = record[resource.id_field]
+        object_id, now = record[resource.id_field], work.now
         state = self._checked_state(work.tx, declared, object_id, action)
         live = self.running(work, object_id)
         operation = Record(
             id=work.new_id(), room=declared.room, resource=resource.name, object_id=object_id, action=action,
             state=QUEUED, parent=parent, inputs=dict(inputs), state_before=_state_to_return_to(declared, state, live),
             requester=_requester(work.caller), project_id=record.get("project_id") or work.caller.project_id,
-            request_id=work.request_id, begun_at=work.now, due_at=work.now, epoch=0, crashes=0,
-            deadline=_deadline(work, planned.within + work.now, parent),
+            request_id=work.request_id, begun_at=now, due_at=now, epoch=0, crashes=0,
+            deadline=_deadline(work, planned.within + now, parent),
         )
         if planned.state is not None:
-            record.update(declared.set_state(work.tx, object_id, planned.state, None, work.now))
+            record.update(declared.set_state(work.tx, object_id, planned.state, None, now))
         if planned.overtakes:
             self._overtake(work, live, operation)
         work.tx.insert(OPERATIONS, operation)
-        ending.note(work.tx, operation, "asked", f"{action} was asked for", work.now)
+        ending.note(work.tx, operation, "asked", f"{action} was asked for", now)
         work.on_commit(self.wake)
         return str(operation.id)
 
@@ -106,6 +106,12 @@ class Book:
         """The operations of an object that have not ended, oldest first."""
         mine = (OPERATIONS.c.object_id == object_id, OPERATIONS.c.due_at.is_not(None))
         return work.tx.all(sa.select(OPERATIONS).where(*mine).order_by(OPERATIONS.c.number).with_for_update())
+
+    def counts(self, tx: Transaction) -> dict[str, int]:
+        """How many operations have not ended, by state; and how many are dead letters."""
+        live = sa.or_(OPERATIONS.c.due_at.is_not(None), OPERATIONS.c.state == DEAD)
+        rows = tx.all(sa.select(OPERATIONS.c.state, sa.func.count().label("number")).where(live).group_by(OPERATIONS.c.state))
+        return {each.state: each.number for each in rows}
 
 
 def refusal(resource: Resource, object_id: str, action: str, state: str) -> Conflict:

@@ -1,0 +1,188 @@
+"""The only composition root: settings → host → database → rooms → node → workers → application.
+
+Everything is bound here, in order, in plain calls; nothing else in the project knows which rooms and drivers there are.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
+
+from stackyard.hosts import machine
+from stackyard.hosts.dockerd import Engine, ExistingEngine, PrivateEngine
+from stackyard.kernel import migrations
+from stackyard.kernel.app import Front
+from stackyard.kernel.caller import Caller, service_caller
+from stackyard.kernel.chain import Chain
+from stackyard.kernel.database import Database, Transaction
+from stackyard.kernel.endpoints import endpoints
+from stackyard.kernel.journal import Book, Workers, auditing, from_environment, pruning
+from stackyard.kernel.journal.crash import CrashHook
+from stackyard.kernel.policy import Policies
+from stackyard.kernel.reconcilers import Reconcilers
+from stackyard.kernel.room import Room
+from stackyard.kernel.routing import Router
+from stackyard.kernel.settings import Settings
+from stackyard.kernel.work import Clock, Services, SystemClock, Work
+from stackyard.node.memory import pair
+from stackyard.node.messages import HostFacts
+from stackyard.node.runtime import Node
+from stackyard.node.server import ConnectedNodes
+from stackyard.rooms.container.driver import ContainerDriver
+from stackyard.rooms.container.drivers.docker.driver import DockerDriver
+from stackyard.rooms.container.room import ROOM as CONTAINER
+from stackyard.rooms.identity import facade as identity
+from stackyard.rooms.identity.room import ROOM as IDENTITY
+from stackyard.rooms.image import facade as image
+from stackyard.rooms.image.room import ROOM as IMAGE
+from stackyard.rooms.network import facade as network
+from stackyard.rooms.network.driver import NetworkDriver
+from stackyard.rooms.network.drivers.native.driver import NativeDriver
+from stackyard.rooms.network.room import ROOM as NETWORK
+
+ROOMS: Sequence[Room] = (IDENTITY, IMAGE, NETWORK, CONTAINER)
+CONTRACTS: Mapping[str, type] = {"container": ContainerDriver, "network": NetworkDriver}
+
+#: The image every cloud starts with, built on the machine itself: no registry is needed.
+FIRST_IMAGE = "cirros"
+
+
+class Host:
+    """What this cloud has on this machine, whether its server runs or not: its engine and its drivers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.engine = _engine(settings)
+        self.container = DockerDriver(self.engine.url, settings.cloud_id, spool=settings.state_dir)
+        self.network = NativeDriver(settings.cloud_id, settings.state_dir / "network")
+
+    @property
+    def drivers(self) -> Mapping[str, object]:
+        """The drivers by room."""
+        return {"container": self.container, "network": self.network}
+
+    def stop(self, grace: float) -> None:
+        """Stop the cloud's containers, its own engine, and take its networks from the host. Nothing stored is lost."""
+        if isinstance(self.engine, ExistingEngine):
+            for each in self.container.inventory().containers:
+                self.container.stop(each.id, grace)
+        self.engine.stop(grace)
+        self.network.remove_all()
+
+    def purge(self) -> None:
+        """Leave the host as it was before the cloud came, state folder included."""
+        if isinstance(self.engine, ExistingEngine):
+            self.container.remove_all()
+        self.container.close()
+        self.engine.purge()
+        self.network.remove_all()
+        for folder in (self._settings.run_dir, self._settings.state_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _engine(settings: Settings) -> Engine:
+    if settings.engine != "private":
+        return ExistingEngine(settings.engine)
+    return PrivateEngine(settings.cloud_id, settings.state_dir / "engine", settings.run_dir / "engine")
+
+
+@dataclass(kw_only=True)
+class Cloud:
+    """A whole cloud in this process. `prepare`, `connect`, `start` bring it up, `stop` down; what runs on the host stays."""
+
+    settings: Settings
+    drivers: Mapping[str, object]
+    clock: Clock = field(default_factory=SystemClock)
+    rooms: Sequence[Room] = ROOMS
+    facts: HostFacts | None = None
+    threads: int = 8
+    crash_hook: CrashHook | None = None
+
+    def __post_init__(self) -> None:
+        self.database = Database(self.settings.database_url)
+        self.book = Book(self.rooms)
+        self.nodes = ConnectedNodes(CONTRACTS)
+        self.book.on_interrupt(self.nodes.interrupt)
+        self.services = Services(
+            database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
+            clock=self.clock, nodes=self.nodes, settings=self.settings, bound={},
+            signal=lambda name: self.reconcilers.signal(name),
+        )  # fmt: skip
+        self.reconcilers = Reconcilers(self.services, [auditing(self.book), pruning(), *(each for room in self.rooms for each in room.reconcilers)])
+        self.workers = Workers(
+            self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ)
+        )
+        self.node = Node(machine.hostname(), self.drivers, CONTRACTS, self._facts)
+        router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
+        self.front = Front(Chain(self.services, router, self._validate))
+
+    def _validate(self, tx: Transaction, token: str) -> Caller:
+        return cast(Caller, self.services.bound["identity"].validate(tx, token))
+
+    def _facts(self) -> HostFacts:
+        return self.facts or cast(HostFacts, machine.facts(self.settings.state_dir))
+
+    def prepare(self) -> None:
+        """Bring the database to this version, bind the rooms, write the first rows. Idempotent."""
+        migrations.upgrade(self.database, self.rooms)
+        for room in self.rooms:
+            if room.start:
+                room.start(self.services)
+        with self.database.write() as tx:
+            self._seed(self.services.work(tx, service_caller("seed"), "req-seed"))
+
+    def _seed(self, work: Work) -> None:
+        for room in self.rooms:
+            if room.seed:
+                room.seed(work)
+        identity.register_services(work, [each for room in self.rooms for each in _catalog(room)])
+        admin, demo = (identity.find_project_by_name(work, name) for name in ("admin", "demo"))
+        if admin:
+            network.seed_public_network(work, self.settings.external_cidr, project_id=admin.id)
+        if demo:
+            network.seed_demo_network(work, demo.id)
+
+    def connect(self) -> None:
+        """Connect this host's node. Its drivers re-attach to what runs."""
+        ours, theirs = pair()
+        self.nodes.attach(ours)
+        self.node.connect(theirs)
+        self.node.start()
+        self.nodes.wait_for(self.node.name, 10)
+
+    def start(self) -> None:
+        """Begin to work in the background: operations, then repair."""
+        self.workers.start()
+        self.reconcilers.start()
+
+    def seed_image(self) -> None:
+        """Build the first image on this host and register it, unless there is one."""
+        driver = cast(ContainerDriver, self.nodes.driver(self.node.name, "container"))
+        with self.database.read() as tx:
+            work = self.services.work(tx, service_caller("seed"))
+            owner = identity.find_project_by_name(work, "admin")
+        if owner is None:
+            return
+        image.seed_image(
+            self.services, partial(_built, driver), name=FIRST_IMAGE, owner=owner.id, disk_format="raw", container_format="docker"
+        )
+
+    def stop(self, grace: float = 10) -> None:
+        """Everything down, in reverse; steps under way end at their boundary or are taken up again at the next start."""
+        self.reconcilers.stop()
+        self.workers.stop(grace)
+        self.node.close()
+        self.nodes.close()
+        self.front.close()
+        self.database.close()
+
+
+def _built(driver: ContainerDriver) -> Iterator[bytes]:
+    built = driver.build_busybox_image(FIRST_IMAGE)
+    return driver.export_image(built.id)
+
+
+def _catalog(room: Room) -> list[tuple[str, str, str]]:
+    return [(kind, name, room.path + path) for kind, name, path in room.services]

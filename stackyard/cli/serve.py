@@ -1,0 +1,193 @@
+"""`stackyard serve`: the server in the foreground. `stackyard up` starts it in the background."""
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import msgspec
+import uvicorn
+
+from stackyard import __version__
+from stackyard.assemble import Cloud, Host
+from stackyard.cli.operator import SOCKET, CommandFailed
+from stackyard.kernel import logs
+from stackyard.kernel.journal import why
+from stackyard.kernel.operate import Operate
+from stackyard.kernel.settings import Settings, load
+
+log = logging.getLogger("stackyard.serve")
+LOCK = "server.lock"
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Serve until SIGTERM, SIGINT or `stackyard down`."""
+    logs.begin()
+    settings = load(asked.state)
+    if settings is None:
+        raise CommandFailed(f"there is no cloud in {asked.state}. Make one with: stackyard up")
+    with only_server(settings.state_dir), api_socket(settings) as api, operator_socket(settings.state_dir) as operator:
+        server = Server(settings)
+        asyncio.run(server.serve(api, operator))
+    return 0
+
+
+@contextmanager
+def only_server(state: Path) -> Iterator[TextIO]:
+    """Hold the lock that says that a server uses this state folder. Raises CommandFailed when another does."""
+    with (state / LOCK).open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandFailed(f"another server uses {state}") from None
+        yield file
+
+
+@contextmanager
+def api_socket(settings: Settings) -> Iterator[socket.socket]:
+    """The socket the API listens on. Raises CommandFailed when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((settings.host, settings.port))
+        except OSError as error:
+            raise CommandFailed(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
+        yield listening
+
+
+@contextmanager
+def operator_socket(state: Path) -> Iterator[socket.socket]:
+    """The operator's socket, which only its owner can open."""
+    path = state / SOCKET
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        before = os.umask(0o177)
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(before)
+        try:
+            yield listening
+        finally:
+            path.unlink(missing_ok=True)
+
+
+class _Uvicorn(uvicorn.Server):
+    """A uvicorn server whose signals are handled by us: there are two of them in the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def _uvicorn(app: Any) -> _Uvicorn:
+    return _Uvicorn(
+        uvicorn.Config(app, loop="uvloop", http="httptools", lifespan="off", log_config=None, access_log=False,
+                       timeout_graceful_shutdown=5, server_header=False, date_header=False)
+    )  # fmt: skip
+
+
+class Server:
+    """The process: the cloud, its API and the operator's verbs."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.began = time.time()
+        self.phase = "starting"
+        self.trouble: list[str] = []
+        self.host = Host(settings)
+        self.engine_starting = self.host.engine.start()
+        self.cloud = Cloud(settings=settings, drivers=self.host.drivers)
+        self.api = _uvicorn(self.cloud.front)
+        self.operator = _uvicorn(Operate(self.verbs()).app)
+
+    def verbs(self) -> dict[str, Any]:
+        """What the operator can ask."""
+        return {
+            "status": self.status, "why": self.why, "check": self.check, "reconcile": self.reconcile, "stop": self.stop,
+        }  # fmt: skip
+
+    async def serve(self, api: socket.socket, operator: socket.socket) -> None:
+        """Come up, serve, go down."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, self.stop, "")
+        serving = asyncio.gather(self.operator.serve(sockets=[operator]), self._serve_api(api))
+        try:
+            await serving
+        finally:
+            self.phase = "stopping"
+            await asyncio.to_thread(self.cloud.stop)
+
+    async def _serve_api(self, api: socket.socket) -> None:
+        self.phase = "preparing the database"
+        await asyncio.to_thread(self.cloud.prepare)
+        coming = asyncio.create_task(asyncio.to_thread(self._come_up))
+        await self.api.serve(sockets=[api])
+        self.operator.should_exit = True
+        await coming
+
+    def _come_up(self) -> None:
+        """What needs the engine, while the API answers already."""
+        try:
+            self.phase = "waiting for the container engine"
+            self.engine_starting.wait_ready(60)
+            self.phase = "connecting the node"
+            self.cloud.connect()
+            self.cloud.start()
+            self.phase = "building the first image"
+            self.cloud.seed_image()
+            self.phase = "ready"
+        except Exception as error:
+            log.exception("the cloud came up in part only")
+            self.phase = "in trouble"
+            self.trouble.append(str(error))
+
+    # -- the operator's verbs --
+
+    def status(self, _: str) -> dict[str, Any]:
+        """What runs, and how it is."""
+        with self.cloud.database.read() as tx:
+            operations = self.cloud.book.counts(tx)
+        return {
+            "phase": self.phase, "pid": os.getpid(), "version": __version__, "base_url": self.settings.base_url,
+            "region": self.settings.region, "state_dir": str(self.settings.state_dir), "cloud_id": self.settings.cloud_id,
+            "engine": self.host.engine.url, "seconds": round(time.time() - self.began, 3), "memory_mib": _memory_mib(),
+            "nodes": [{"name": each.name, "connected": each.connected} for each in self.cloud.nodes.states()],
+            "operations": operations, "reconcilers": msgspec.to_builtins(self.cloud.reconcilers.statuses()),
+            "warnings": [*self.trouble, *self.host.network.warnings()],
+        }  # fmt: skip
+
+    def why(self, asked: str) -> dict[str, Any]:
+        """The stories behind an id."""
+        with self.cloud.database.read() as tx:
+            stories = why.why(tx, self.cloud.book, asked)
+        return {"text": "\n\n".join(each.text() for each in stories), "data": msgspec.to_builtins(stories)}
+
+    def check(self, _: str) -> Any:
+        """Every difference between database and host."""
+        return msgspec.to_builtins(self.cloud.reconcilers.mismatches())
+
+    def reconcile(self, name: str) -> Any:
+        """Run one repair now."""
+        return msgspec.to_builtins(self.cloud.reconcilers.run_once(name))
+
+    def stop(self, _: str) -> dict[str, Any]:
+        """Begin to go down."""
+        self.api.should_exit = True
+        return {"pid": os.getpid()}
+
+
+def _memory_mib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -1,0 +1,51 @@
+"""`stackyard status`: what runs, and how it is."""
+
+import argparse
+import json
+from typing import Any
+
+from stackyard.cli.operator import ask
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Print the state of the running cloud."""
+    status = ask(asked.state, "status")
+    if asked.json:
+        print(json.dumps(status, indent=2))
+        return 0
+    for line in lines(status):
+        print(line)
+    return 0
+
+
+def lines(status: dict[str, Any]) -> list[str]:
+    """The status as a person reads it."""
+    said = [
+        f"API          {status['base_url']}   region {status['region']}, up for {_span(status['seconds'])}, {status['phase']}",
+        f"server       pid {status['pid']}, {status['memory_mib']} MiB, {status['version']}",
+        f"state        {status['state_dir']}   cloud id {status['cloud_id']}",
+        f"engine       {status['engine']}",
+    ]
+    said += [f"node         {each['name']}: {'connected' if each['connected'] else 'gone'}" for each in status["nodes"]]
+    work = ", ".join(f"{count} {state}" for state, count in status["operations"].items()) or "nothing to do"
+    said.append(f"operations   {work}")
+    for each in status["reconcilers"]:
+        said.append(f"reconciler   {each['name']:<12} {_reconciler(each)}")
+    return said + [f"warning      {each}" for each in status["warnings"]]
+
+
+def _reconciler(each: dict[str, Any]) -> str:
+    if each["error"]:
+        return f"failed: {each['error']}"
+    report = each["report"]
+    if report is None:
+        return "has not run yet"
+    said = f"ran {each['runs']} times, last looked at {report['examined']}"
+    changes = [*report["repaired"], *report["failed"]]
+    return said + (": " + "; ".join(changes) if changes else "")
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

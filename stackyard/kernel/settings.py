@@ -1,0 +1,77 @@
+"""The cloud's settings: chosen once by `stackyard up`, recorded in the state directory, the same at every later start."""
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+FILE = "settings.json"
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """What the operator chose. `cloud_id` marks everything this cloud makes on a host; `state_dir` holds all its state.
+
+    engine: "private" (Stackyard's own dockerd) or the URL of an existing one. container_driver, network_driver: "docker" and
+    "native", or "fake" for tests. password_cost: bcrypt rounds. token_lifetime: seconds.
+    """
+
+    state_dir: Path
+    cloud_id: str = msgspec.field(default_factory=lambda: secrets.token_hex(2))
+    host: str = "127.0.0.1"
+    port: int = 8800
+    public_url: str = ""
+    region: str = "RegionOne"
+    database: str = ""
+    engine: str = "private"
+    container_driver: str = "docker"
+    network_driver: str = "native"
+    external_cidr: str = "203.0.113.0/24"
+    password_cost: int = 12
+    token_lifetime: int = 3600
+
+    @property
+    def base_url(self) -> str:
+        """The URL that all links and the catalog carry."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy's URL of the database."""
+        return self.database or f"sqlite:///{self.state_dir / 'stackyard.db'}"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and process files: short paths, gone after a reboot."""
+        return Path("/run") / f"stackyard-{self.cloud_id}"
+
+    @property
+    def operator_socket(self) -> Path:
+        """Where the operator's commands reach the running server."""
+        return self.state_dir / "operator.sock"
+
+
+def load(state_dir: Path) -> Settings | None:
+    """The recorded settings of a state directory, or None when there is no cloud yet."""
+    try:
+        return msgspec.json.decode((state_dir / FILE).read_bytes(), type=Settings, dec_hook=_to_path)
+    except FileNotFoundError:
+        return None
+
+
+def save(settings: Settings) -> None:
+    """Record the settings, readable by the owner only; whole or not at all."""
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = settings.state_dir / FILE
+    scratch = path.with_suffix(".new")
+    encoded = msgspec.json.format(msgspec.json.encode(settings, enc_hook=str), indent=2)
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(encoded)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def _to_path(kind: type, value: object) -> Path:
+    return Path(str(value))

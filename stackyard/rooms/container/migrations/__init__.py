@@ -1,0 +1,1 @@
+"""The tables of the container room, one file per change."""

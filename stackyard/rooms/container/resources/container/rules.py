@@ -1,0 +1,200 @@
+"""What callers may ask of a container: each use case accepts the intent in one transaction; the steps follow after commit."""
+
+import shlex
+from typing import Any
+
+from stackyard.kernel import rows
+from stackyard.kernel.database import Record
+from stackyard.kernel.errors import BadRequest, Conflict, Forbidden, NotImplementedYet
+from stackyard.kernel.work import Work
+from stackyard.rooms.container.resources.container import resource, store
+from stackyard.rooms.container.resources.container.requested import (
+    chosen_image,
+    exposed_ports,
+    generated_name,
+    restart_policy,
+)
+from stackyard.rooms.network import facade as network
+
+#: How Zun's `nets` call an address of IPv4 and of IPv6.
+_FIXED = {False: "v4-fixed-ip", True: "v6-fixed-ip"}
+_MOUNTS_PAGE = "See docs/conformance.md for what is offered."
+
+
+def create(work: Work, wanted: Record) -> Record:
+    """Accept a container: its row and its ports are committed together, or none is. `?run=true` starts it as well."""
+    _refuse_what_is_not_offered(wanted)
+    run = work.query.get("run", "").lower() in ("true", "1", "on", "yes")
+    groups = wanted.get("security_groups")
+    values = {
+        **{name: value for name, value in wanted.items() if resource.CONTAINER.all_fields[name].stored},
+        **chosen_image(work, wanted),
+        "user_id": work.caller.user_id,
+        "name": wanted.name or generated_name(work.new_id()),
+        "command": _words(wanted.command),
+        "restart_policy": restart_policy(wanted),
+        "tty": bool(wanted.tty or (wanted.interactive and (work.version or (1, 40)) < (1, 36))),
+        "ports": exposed_ports(wanted),
+        "task_state": "image_pulling",
+        "wanted": "running" if run else "created",
+    }
+    project_id = values.get("project_id") or work.caller.project_id
+    if groups is not None:
+        values["security_groups"] = network.find_security_groups(work, project_id, groups)
+    container = rows.insert(work, resource.CONTAINER, values)
+    network.reserve_ports(
+        work, device_id=container.uuid, project_id=project_id, nets=wanted.get("nets") or [],
+        security_groups=values.get("security_groups") if groups is not None else None, hostname=container.hostname or "",
+    )
+    work.begin(resource.CONTAINER, container, "create", {"run": run})
+    return container
+
+
+def _refuse_what_is_not_offered(wanted: Record) -> None:
+    for name, what in (("mounts", "Volumes and injected files"), ("registry", "Private registries")):
+        if wanted.get(name):
+            raise NotImplementedYet(f"{what} are not offered yet.", field=name, remedy=_MOUNTS_PAGE)
+    if wanted.get("exposed_ports") and wanted.get("security_groups"):
+        raise BadRequest("exposed_ports and security_groups cannot be given together.", field="exposed_ports")
+
+
+def _words(command: Any) -> list[str] | None:
+    if not isinstance(command, str):
+        return command  # type: ignore[no-any-return]
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise BadRequest(f"The command cannot be split into words: {error}.", field="command") from error
+
+
+def update(work: Work, container: Record, changes: Record) -> Record:
+    """Rename at once; change limits in the engine."""
+    _check(container, "update")
+    limits = {name: changes.pop(name) for name in ("cpu", "memory") if changes.get(name) is not None}
+    if changes:
+        container = rows.change(work, resource.CONTAINER, container, changes)
+    if limits:
+        work.begin(resource.CONTAINER, container, "update", limits)
+    return container
+
+
+def resize(work: Work, container: Record, body: Record, query: Record) -> Record:
+    """Change the limits of a container (since 1.19)."""
+    if not body:
+        raise BadRequest("Give cpu, memory or both.", field="cpu")
+    return update(work, container, body)
+
+
+def rename(work: Work, container: Record, body: Any, query: Record) -> Record:
+    """Give another name (until 1.13)."""
+    if query.name == container.name:
+        raise Conflict("The new name for the container is the same as the old name.")
+    return rows.change(work, resource.CONTAINER, container, {"name": query.name})
+
+
+def delete(work: Work, container: Record, query: Record) -> None:
+    """Accept the deletion: plain (of what does not run), after a stop, or by force from any state."""
+    if query.force and not query.stop:
+        if not work.allows("container:delete_force", container):
+            raise Forbidden(
+                "Deleting by force is not allowed to you.", remedy="Use stop, or ask an administrator.", kind="PolicyNotAuthorized"
+            )
+        action = "force_delete"
+    else:
+        action = "stop_and_delete" if query.stop else "delete"
+    store.change(work, container.uuid, task_state="container_deleting", wanted="gone")
+    work.begin(resource.CONTAINER, container, action)
+
+
+def start(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Accept a start."""
+    _task(work, container, "start", "container_starting", wanted="running")
+
+
+def stop(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Accept a stop: asked to end, killed after `timeout` seconds."""
+    _task(work, container, "stop", "container_stopping", {"timeout": query.timeout}, wanted="stopped")
+
+
+def reboot(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Accept a restart."""
+    _task(work, container, "reboot", "container_rebooting", {"timeout": query.timeout}, wanted="running")
+
+
+def pause(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Accept a pause: its processes are frozen."""
+    _task(work, container, "pause", "container_pausing")
+
+
+def unpause(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Accept the end of a pause."""
+    _task(work, container, "unpause", "container_unpausing")
+
+
+def kill(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Accept a signal to the container's first process."""
+    _task(work, container, "kill", "container_killing", {"signal": query.signal})
+
+
+def _task(
+    work: Work, container: Record, action: str, task: str, inputs: dict[str, Any] | None = None, wanted: str | None = None
+) -> None:
+    work.begin(resource.CONTAINER, container, action, inputs)
+    store.change(work, container.uuid, task_state=task, **({"wanted": wanted} if wanted else {}))
+
+
+def add_security_group(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Put the container's ports under one more security group, at once."""
+    _check(container, "security_groups")
+    [group] = network.find_security_groups(work, container.project_id, [query.name])
+    have = container.security_groups or []
+    if group in have:
+        raise BadRequest(f"Security group {query.name} has been added to the container already.", field="name")
+    _set_groups(work, container, [*have, group])
+
+
+def remove_security_group(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Take the container's ports out of a security group, at once."""
+    _check(container, "security_groups")
+    [group] = network.find_security_groups(work, container.project_id, [query.name])
+    have = container.security_groups or []
+    if group not in have:
+        raise BadRequest(f"Security group {query.name} was not added to the container.", field="name")
+    _set_groups(work, container, [each for each in have if each != group])
+
+
+def _set_groups(work: Work, container: Record, groups: list[str]) -> None:
+    network.set_security_groups(work, container.uuid, groups)
+    store.change(work, container.uuid, security_groups=groups)
+
+
+def network_attach(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Give the container a port on one more network."""
+    _check(container, "attach_network")
+    if bool(query.get("network")) == bool(query.get("port")):
+        raise BadRequest("Give either network or port.", field="network")
+    net = {"network": query.get("network"), "port": query.get("port"), _FIXED[query.get("fixed_ip", "").count(":") > 0]: query.get("fixed_ip")}
+    network.attach_port(
+        work, device_id=container.uuid, project_id=container.project_id, security_groups=container.security_groups,
+        net={name: value for name, value in net.items() if value},
+    )
+    work.begin(resource.CONTAINER, container, "attach_network")
+
+
+def network_detach(work: Work, container: Record, body: Any, query: Record) -> None:
+    """Take the container's port off a network."""
+    _check(container, "detach_network")
+    if bool(query.get("network")) == bool(query.get("port")):
+        raise BadRequest("Give either network or port.", field="network")
+    network.detach_port(work, container.uuid, network=query.get("network"), port=query.get("port"))
+    work.begin(resource.CONTAINER, container, "detach_network")
+
+
+def _check(container: Record, action: str) -> None:
+    """Raise Conflict when the container's state does not allow the action."""
+    life = resource.CONTAINER.life
+    if not life.allowed(action, container.status):
+        raise Conflict(
+            f"Cannot {action.replace('_', ' ')} container {container.uuid} in {container.status} state.",
+            remedy=f"It must be in state {', '.join(life.allows[action])}.",
+        )

@@ -1,0 +1,69 @@
+"""Queries on containers, and the few changes that steps make to their rows."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from stackyard.kernel import rows
+from stackyard.kernel.database import Record
+from stackyard.kernel.errors import Forbidden
+from stackyard.kernel.work import Work
+from stackyard.rooms.container.resources.container import resource
+
+
+def own_unless_all(work: Work, statement: Any, query: Record) -> Any:
+    """Lists show the caller's project, to administrators too, unless they ask for all projects."""
+    if query.all_projects:
+        if not work.allows("container:get_all_all_projects", {"project_id": work.caller.project_id}):
+            raise Forbidden("Listing the containers of all projects is not allowed to you.", kind="PolicyNotAuthorized")
+        return statement
+    return statement.where(resource.CONTAINER.table.c.project_id == work.caller.project_id)
+
+
+def get(work: Work, uuid: str) -> Record | None:
+    """The container's row as it is now."""
+    return work.tx.get(resource.CONTAINER.table, uuid=uuid)
+
+
+def on_host(work: Work, host: str) -> list[Record]:
+    """The containers that live on a host."""
+    return work.tx.find(resource.CONTAINER.table, host=host)
+
+
+def claims(work: Work) -> dict[str, tuple[float, int, int]]:
+    """What the containers of each host may use: cores, MiB, and how many they are."""
+    table = resource.CONTAINER.table
+    sums = sa.select(
+        table.c.host, sa.func.sum(table.c.cpu).label("cpu"), sa.func.sum(table.c.memory).label("memory"),
+        sa.func.count().label("number"),
+    )  # fmt: skip
+    found = work.tx.all(sums.where(table.c.host.is_not(None)).group_by(table.c.host))
+    return {each.host: (float(each.cpu or 0), int(each.memory or 0), each.number) for each in found}
+
+
+def change(work: Work, uuid: str, **values: Any) -> None:
+    """Set columns of a container's row."""
+    work.tx.update(resource.CONTAINER.table, {**values, "updated_at": work.now}, uuid=uuid)
+
+
+def observe(work: Work, uuid: str, state: dict[str, Any], **values: Any) -> None:
+    """Write down what the engine says of a container: status, times, exit code. Ends the task under way."""
+    observed = {
+        "status": state["status"],
+        "status_reason": state["error"] or None,
+        "started_at": _instant(state["started_at"]),
+        "finished_at": _instant(state["finished_at"]),
+        "exit_code": state["exit_code"],
+        "task_state": None,
+    }
+    change(work, uuid, **{**observed, **values})
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def remove(work: Work, record: Record) -> None:
+    """The container is gone: its row goes too."""
+    rows.remove(work, resource.CONTAINER, record)

@@ -1,0 +1,66 @@
+"""Which hosts there are, and which of them a container goes to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stackyard.kernel import rows
+from stackyard.kernel.database import Record
+from stackyard.kernel.steps import Refused
+from stackyard.kernel.work import Work
+from stackyard.rooms.container.resources.container import store as containers
+from stackyard.rooms.container.resources.host import resource, store
+
+#: How far containers' limits may exceed what a host has: most containers idle.
+CPU_RATIO, MEMORY_RATIO = 16.0, 1.5
+
+
+def load(work: Work, hosts: Sequence[Record]) -> None:
+    """Add what containers claim of each host."""
+    claims = containers.claims(work)
+    for host in hosts:
+        cpu, memory, count = claims.get(host.hostname, (0.0, 0, 0))
+        host["claimed"], host["containers"] = (cpu, memory), count
+
+
+def register(work: Work, facts: Any) -> None:
+    """Write down what a node announced of its host: a new row, or the known one made current."""
+    values = {
+        "mem_total": facts.memory // 2**20, "cpus": facts.cpus, "disk_total": facts.disk // 2**30,
+        "disk_used": (facts.disk - facts.disk_available) // 2**30, "architecture": facts.architecture, "os_type": facts.os_type,
+        "os": facts.os, "kernel_version": facts.kernel_version, "labels": facts.labels, "last_seen": work.now,
+    }
+    known = store.named(work, facts.hostname)
+    if known is None:
+        rows.insert(work, resource.HOST, {"hostname": facts.hostname, **values})
+    else:
+        rows.change(work, resource.HOST, known, {**values, "reports": (known.reports or 0) + 1})
+
+
+def choose(work: Work, container: Record) -> str:
+    """The host with the most free memory that can take the container. Raises Refused naming each host and what it lacks."""
+    hosts = store.all_hosts(work)
+    load(work, hosts)
+    connected = set(work.services.nodes.names())
+    refusals = {host.hostname: _lacks(host, container, connected) for host in hosts}
+    fitting = [host for host in hosts if not refusals[host.hostname]]
+    if not fitting:
+        said = "; ".join(f"{name}: {why}" for name, why in refusals.items()) or "no host has registered yet"
+        raise Refused(f"No host can take the container. {said}.")
+    return str(max(fitting, key=lambda host: host.mem_total * MEMORY_RATIO - host.claimed[1]).hostname)
+
+
+def _lacks(host: Record, container: Record, connected: set[str]) -> str:
+    """What keeps a host from taking the container; empty when nothing does."""
+    if container.host and container.host != host.hostname:
+        return f"host {container.host} was asked for"
+    if host.hostname not in connected or host.forced_down:
+        return "its node is down"
+    if host.disabled:
+        return f"disabled: {host.disabled_reason or 'no reason given'}"
+    cpu, memory = host.claimed
+    free_memory = int(host.mem_total * MEMORY_RATIO) - memory
+    if (container.memory or 0) > free_memory:
+        return f"needs {container.memory} MiB of memory, {max(free_memory, 0)} MiB are free"
+    if (container.cpu or 0) > host.cpus * CPU_RATIO - cpu:
+        return f"needs {container.cpu:g} CPUs, {max(host.cpus * CPU_RATIO - cpu, 0):g} are free"
+    return ""
