@@ -1,17 +1,23 @@
 """The Engine API of one Docker engine: connections that are kept, and its failures in three kinds."""
 
-from __future__ import annotations
-
 import contextlib
+import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import docker
 import docker.errors
 import requests
-from docker.types import CancellableStream
+
+from stackyard.hosts.unix_http import UnixConnection
+
+#: Seconds that a pull or a load may go without a word.
+_LONGEST_SILENCE = 900
 
 
 class EngineDown(Exception):
@@ -62,19 +68,18 @@ class DockerEngine:
     ) -> Iterator[dict[str, Any]]:
         """POST and give the messages of progress that come back. Setting `cancel` ends it, within a tenth of a second.
 
-        A message of failure is raised as EngineError.
+        A message of failure is raised as EngineError. Once cancelled it ends early, or with EngineDown.
         """
-        with self.calls() as api:
-            url = f"{api.base_url}/v{api.api_version}{target}"
-            response = api.post(url, params=parameters, data=data, stream=True, timeout=(self._timeout, None))
-            if response.status_code >= 400:
-                raise EngineError(response.status_code, _message(response.text))
-            with _cancelling(CancellableStream(response.iter_lines(), response), cancel) as lines:
-                for line in lines:
-                    message = _parsed(line)
-                    if "error" in message:
-                        raise EngineError(500, str(message["error"]).strip())
-                    yield message
+        connection = UnixConnection(Path(self.url.removeprefix("unix://")), _LONGEST_SILENCE)
+        try:
+            with _cancelling(connection, cancel):
+                yield from _progress(connection, f"{target}?{urlencode(parameters)}", data)
+        except TimeoutError as error:
+            raise EngineSilent(f"no answer from {self.url}") from error
+        except (http.client.HTTPException, OSError) as error:
+            raise EngineDown(f"no Docker answers at {self.url}: {_root(error)}") from error
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close the kept connections; the next call opens new ones."""
@@ -90,28 +95,41 @@ class DockerEngine:
             return self._client
 
 
+def _progress(connection: UnixConnection, target: str, data: Iterable[bytes] | None) -> Iterator[dict[str, Any]]:
+    headers = {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"} if data is not None else {}
+    with contextlib.suppress(BrokenPipeError):  # the engine has refused before it read all: its answer tells why
+        connection.request("POST", target, body=data, headers=headers, encode_chunked=True)
+    response = connection.getresponse()
+    if response.status >= 400:
+        raise EngineError(response.status, _message(response.read().decode(errors="replace")))
+    for line in response:
+        message = _parsed(line)
+        if "error" in message:
+            raise EngineError(500, str(message["error"]).strip())
+        yield message
+
+
 @contextlib.contextmanager
-def _cancelling(stream: CancellableStream[bytes], cancel: threading.Event | None) -> Iterator[CancellableStream[bytes]]:
-    """Close a stream, from aside, when `cancel` is set: its reader may be waiting for bytes that never come."""
+def _cancelling(connection: UnixConnection, cancel: threading.Event | None) -> Iterator[None]:
+    """Cut a connection, from aside, when `cancel` is set: its user may be waiting for bytes that never come."""
     finished = threading.Event()
 
     def watch(wanted: threading.Event) -> None:
         while not finished.wait(0.1):
-            if wanted.is_set():
-                stream.close()
+            if wanted.is_set() and connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    connection.sock.shutdown(socket.SHUT_RDWR)
                 return
 
     watcher = threading.Thread(target=watch, args=(cancel,), daemon=True) if cancel else None
     if watcher:
         watcher.start()
     try:
-        yield stream
+        yield
     finally:
         finished.set()
         if watcher:
             watcher.join()
-        with contextlib.suppress(OSError, docker.errors.DockerException, AttributeError):
-            stream.close()
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

@@ -151,8 +151,9 @@ class PrivateEngine:
         else:
             self._end(grace=0)
         remains.remove_tree(self.data)
-        for directory in reversed(_SHARED_DIRECTORIES):
-            remains.return_directory(Path(directory))
+        if not any(process.running(lambda line: Path(line[0]).name in ("dockerd", "containerd"))):
+            for directory in reversed(_SHARED_DIRECTORIES):
+                remains.return_directory(Path(directory))
 
     # --- starting
 

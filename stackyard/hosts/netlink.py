@@ -14,6 +14,8 @@ _IFF_UP = 1
 _IFA_F_NODAD = 2
 _SCOPE_LINK = 253
 _RT_TABLE_MAIN = 254
+#: A next hop is taken to be on the link, also where it is outside the interface's networks.
+_RTNH_F_ONLINK = 4
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -175,6 +177,7 @@ def _route_arguments(route: Route) -> dict[str, Any]:
     arguments: dict[str, Any] = {"dst": route.destination, "oif": route.index, "proto": route.protocol}
     if route.next_hop is not None:
         arguments["gateway"] = route.next_hop
+        arguments["flags"] = _RTNH_F_ONLINK
     if ":" in route.destination:
         arguments["family"] = socket.AF_INET6
     return arguments

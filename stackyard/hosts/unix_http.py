@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 
-class _Connection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """The standard library's connection, to a socket's path instead of an address."""
+
     def __init__(self, path: Path, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
@@ -23,7 +25,7 @@ def ask(path: Path, method: str, target: str, timeout: float = 5) -> tuple[int, 
 
     OSError when nobody listens or the answer breaks off, TimeoutError (an OSError) after `timeout` seconds of silence.
     """
-    connection = _Connection(path, timeout)
+    connection = UnixConnection(path, timeout)
     try:
         connection.request(method, target)
         response = connection.getresponse()

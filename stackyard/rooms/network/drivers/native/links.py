@@ -89,7 +89,9 @@ class Pair:
             # A crash between making a pair and writing its alias leaves one that only its outer end tells to be ours.
             if not _belong_together(outer, inner):
                 raise InterfaceTaken(f"it is a {inner.kind or 'physical'} device of somebody else", inner.name)
-        elif inner is not None and _belong_together(outer, inner):
+        elif outer is not None and _belong_together(outer, inner):
+            if outer.master is None:
+                raise BridgeMissing(self.outer.namespace.name)
             return
         self.outer.delete()
         self.inner.delete()
@@ -154,7 +156,7 @@ def configure(interface: Interface) -> None:
             net.set_link(link.index, mtu=interface.mtu)
         if link.alias != interface.alias:
             net.set_link(link.index, IFLA_IFALIAS=interface.alias)
-        added = _sync_addresses(net, link.index, interface.addresses)
+        added = _sync_addresses(net, link, interface.addresses)
         if not link.up:
             net.set_link(link.index, state="up")
         sync_routes(net, [(link.index, route) for route in interface.routes], only=link.index)
@@ -176,14 +178,25 @@ def _still(name: str) -> dict[str, str]:
     }
 
 
-def _sync_addresses(net: Netlink, index: int, wanted: Iterable[str]) -> list[str]:
-    present, wanted_now = net.addresses(index), {checked_address(address) for address in wanted}
-    for address in present - wanted_now:
-        net.delete_address(index, address)
-    added = sorted(wanted_now - present)
+def _sync_addresses(net: Netlink, link: Link, wanted: Iterable[str]) -> list[str]:
+    wanted_now = {checked_address(address) for address in wanted}
+    present = net.addresses(link.index)
+    stale = (present - wanted_now) | (_unrouted(net, link, present) if link.up else set())
+    for address in stale:
+        net.delete_address(link.index, address)
+    added = sorted(wanted_now - (present - stale))
     for address in added:
-        net.add_address(index, address)
+        net.add_address(link.index, address)
     return added
+
+
+def _unrouted(net: Netlink, link: Link, addresses: set[str]) -> set[str]:
+    """Addresses that lost the route to their own network: it comes back with the address only."""
+    routed = {route.destination for route in net.routes() if route.index == link.index}
+    interfaces = {address: ipaddress.ip_interface(address).network for address in addresses}
+    return {
+        address for address, network in interfaces.items() if network.num_addresses > 1 and str(network) not in routed
+    }
 
 
 def sync_routes(net: Netlink, wanted: list[tuple[int, RouteSpec]], only: int | None = None) -> None:
