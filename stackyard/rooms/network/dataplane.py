@@ -1,0 +1,308 @@
+"""Making hosts as the rows say: what changed is applied at once after commit, everything is compared now and then.
+
+The rows are the truth and specs are computed from them anew each time, under a lock per object, so that an older view
+never overwrites a newer one. What was applied last is remembered only to save calls: it is learnt again from each
+host's inventory.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+from typing import TypeVar
+
+from stackyard.kernel.caller import service_caller
+from stackyard.kernel.steps import Transient
+from stackyard.kernel.work import Services, Work
+from stackyard.rooms.network import specs
+from stackyard.rooms.network.applied import Applied, groups_mark
+from stackyard.rooms.network.driver import Inventory, NamespaceGone, NetworkDriver, NetworkDriverError, fingerprint
+from stackyard.rooms.network.resources.floating_ip import store as floating_store
+from stackyard.rooms.network.resources.port import store as port_store
+from stackyard.rooms.network.resources.router import store as router_store
+from stackyard.rooms.network.resources.security_group import store as group_store
+
+T = TypeVar("T")
+ROOM = "network"
+
+
+def touch(work: Work, *, networks: Iterable[str] = (), routers: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
+    """Have hosts follow once this transaction is durable: these networks and routers, and every network where a port
+    wears one of these groups or a group that names one of them."""
+    groups, networks, routers = set(groups), set(networks), set(routers)
+    if groups:
+        networks |= port_store.networks_wearing(work, groups | group_store.naming(work, groups))
+    routers |= router_store.on_networks(work, networks)
+    plane = work.services.bound.get(ROOM)
+    if plane is not None and (networks or routers):
+        work.on_commit(lambda: plane.changed(networks, routers))
+
+
+class Dataplane:
+    """The hosts' share of the network room, as one server sees it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.RLock] = {}
+        self._networks: set[str] = set()
+        self._routers: set[str] = set()
+        #: host → what was applied there last: fingerprints by (kind, id), and each port's network.
+        self._applied: dict[str, Applied] = {}
+        self._leftovers: dict[str, set[str]] = {}
+        self._looked: datetime | None = None
+
+    # -- rows --
+
+    @contextmanager
+    def reading(self) -> Iterator[Work]:
+        """A read of the rows on behalf of the cloud."""
+        with self._services.database.read() as tx:
+            yield self._services.work(tx, service_caller(ROOM))
+
+    def write(self, change: Callable[[Work], T]) -> T:
+        """A change of the rows on behalf of the cloud."""
+        with self._services.database.write() as tx:
+            return change(self._services.work(tx, service_caller(ROOM)))
+
+    @contextmanager
+    def turn(self, object_id: str) -> Iterator[None]:
+        """One at a time per object."""
+        with self._guard:
+            lock = self._locks.setdefault(object_id, threading.RLock())
+        with lock:
+            yield
+
+    # -- what changed --
+
+    def changed(self, networks: set[str], routers: set[str]) -> None:
+        """Remember what hosts must follow, and wake the reconciler."""
+        with self._guard:
+            self._networks |= networks
+            self._routers |= routers
+        self._services.signal(ROOM)
+
+    def take_changed(self) -> tuple[set[str], set[str]]:
+        """What changed since this was last asked: networks and routers."""
+        with self._guard:
+            taken = self._networks, self._routers
+            self._networks, self._routers = set(), set()
+            return taken
+
+    def applied(self, host: str) -> Applied:
+        """What was applied on the host last."""
+        with self._guard:
+            return self._applied.setdefault(host, Applied())
+
+    def learn(self, host: str, inventory: Inventory) -> None:
+        """Take over what the host really has. What has faults counts as never applied."""
+        learnt = Applied.of(inventory, self.applied(host))
+        with self._guard:
+            self._applied[host] = learnt
+
+    def look_is_due(self, now: datetime, period: timedelta) -> bool:
+        """Whether the hosts were last looked at too long ago."""
+        return self._looked is None or now - self._looked >= period
+
+    def looked(self, now: datetime) -> None:
+        """The hosts are being looked at."""
+        self._looked = now
+
+    def forget_look(self) -> None:
+        """The next run looks at the hosts, whenever that is."""
+        self._looked = None
+
+    def lasting(self, host: str, leftovers: Iterable[str]) -> bool:
+        """Whether any of these leftovers was there at the last look too."""
+        with self._guard:
+            before, self._leftovers[host] = self._leftovers.get(host, set()), set(leftovers)
+            return bool(before & self._leftovers[host])
+
+    def driver(self, host: str) -> NetworkDriver:
+        """The host's network driver."""
+        driver: NetworkDriver = self._services.nodes.driver(host, ROOM)
+        return driver
+
+    # -- one object on one host --
+
+    def apply_network(self, host: str, network_id: str, mine: set[str] | None = None) -> list[str]:
+        """Make the host's share of a network as the rows say; returns what was done. With `mine`, of its ports only
+        these, and the namespace they are plugged into must be there. Raises NetworkDriverError, Transient."""
+        with self.turn(network_id), self._doubting(host, "network", network_id):
+            with self.reading() as work:
+                plan = specs.network_plan(work, host, network_id)
+            applied, driver = self.applied(host), self.driver(host)
+            if plan is None:
+                return self._without_network(host, network_id)
+            done = []
+            if applied.differs("network", network_id, fingerprint(plan.network)):
+                driver.ensure_network(plan.network)
+                applied.note("network", network_id, fingerprint(plan.network))
+                done.append(f"network {network_id} was made on {host}")
+            groups = groups_mark(fingerprint(each) for each in plan.groups)
+            if applied.differs("groups", network_id, groups):
+                driver.ensure_groups(network_id, plan.groups)
+                applied.note("groups", network_id, groups)
+                done.append(f"security groups on network {network_id} were set on {host}")
+            if mine is None:
+                return done + self._remove_ports(host, plan) + self._apply_ports(host, plan)
+            return done + [self._apply_port(host, each) for each in plan.plugs if each.port.id in mine]
+
+    @contextmanager
+    def _doubting(self, host: str, kind: str, object_id: str) -> Iterator[None]:
+        """After a failure nothing that was noted of the object is relied upon."""
+        try:
+            yield
+        except BaseException:
+            self.applied(host).doubt(kind, object_id)
+            raise
+
+    def _remove_ports(self, host: str, plan: specs.NetworkPlan) -> list[str]:
+        applied, done = self.applied(host), []
+        for port_id in applied.ports_on(plan.network.id) - {each.port.id for each in plan.plugs}:
+            self.driver(host).remove_port(plan.network.id, port_id)
+            applied.forget("port", port_id)
+            done.append(f"port {port_id} was removed from {host}")
+        return done
+
+    def _apply_ports(self, host: str, plan: specs.NetworkPlan) -> list[str]:
+        """Every port of the network; one that fails does not keep the others from being applied."""
+        done, failures = [], []
+        for each in plan.plugs:
+            if not self.applied(host).differs("port", each.port.id, _mark(each)):
+                self._ports_are([each.port.id], "ACTIVE")
+                continue
+            try:
+                done.append(self._apply_port(host, each))
+            except NamespaceGone:
+                # What it was plugged into has ended: it is wired to nothing until its device is started again.
+                self.write(partial(port_store.set_wiring, port_id=each.port.id, host=host, wiring=None))
+                done.append(f"port {each.port.id} on {host} lost what it was plugged into")
+            except (NetworkDriverError, Transient) as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+        return done
+
+    def _apply_port(self, host: str, each: specs.Plug) -> str:
+        self.driver(host).plug(each.port, each.netns, each.interface, each.default_route)
+        self.applied(host).note("port", each.port.id, _mark(each), each.port.network_id)
+        self._ports_are([each.port.id], "ACTIVE")
+        return f"port {each.port.id} was plugged in on {host}"
+
+    def _without_network(self, host: str, network_id: str) -> list[str]:
+        applied = self.applied(host)
+        if not applied.knows("network", network_id):
+            return []
+        self.driver(host).remove_network(network_id)
+        for port_id in applied.ports_on(network_id):
+            applied.forget("port", port_id)
+        applied.forget("groups", network_id)
+        applied.forget("network", network_id)
+        return [f"network {network_id} was removed from {host}"]
+
+    def apply_router(self, host: str, router_id: str) -> list[str]:
+        """Make the router on the host as the rows say; returns what was done. Raises NetworkDriverError, Transient."""
+        with self.turn(router_id), self._doubting(host, "router", router_id):
+            with self.reading() as work:
+                router = router_store.get(work, router_id)
+                here = router is not None and router.host == host
+                spec = specs.router_spec(work, router_id) if here else None
+                ports = [each.id for each in port_store.of_router(work, router_id)] if here else []
+            applied = self.applied(host)
+            if spec is None:
+                return self._without_router(host, router_id, ports)
+            mark = fingerprint(spec)
+            if not applied.differs("router", router_id, mark):
+                return []
+            self.driver(host).ensure_router(spec)
+            applied.note("router", router_id, mark)
+            self._ports_are(ports, "ACTIVE")
+            self._floating_are(router_id, "ACTIVE")
+            return [f"router {router_id} was set on {host}"]
+
+    def _without_router(self, host: str, router_id: str, ports: list[str]) -> list[str]:
+        # A port of a router that is switched off is as ready as it can be: only the router decides whether it forwards.
+        self._ports_are(ports, "ACTIVE")
+        self._floating_are(router_id, "DOWN")
+        if not self.applied(host).knows("router", router_id):
+            return []
+        self.driver(host).remove_router(router_id)
+        self.applied(host).forget("router", router_id)
+        return [f"router {router_id} was removed from {host}"]
+
+    # -- one device on one host --
+
+    def wire(self, host: str, device_id: str, netns: str) -> None:
+        """Plug a device's ports into its namespace, with all that they need: networks, groups, routers."""
+        networks = self.write(lambda work: _wire_rows(work, host, device_id, netns))
+        for network_id, port_ids in networks.items():
+            self.apply_network(host, network_id, port_ids)
+        self.changed(set(networks), set())
+
+    def unwire(self, host: str, device_id: str) -> None:
+        """Take a device's ports from the host. What is not there is content."""
+        ports = self.write(lambda work: _unwire_rows(work, host, device_id))
+        for network_id, port_id in ports:
+            with self.turn(network_id):
+                self.driver(host).remove_port(network_id, port_id)
+                self.applied(host).forget("port", port_id)
+        self.changed({network_id for network_id, _ in ports}, set())
+
+    def broken_devices(self, host: str) -> set[str]:
+        """The devices with a port that is not plugged in on the host, or damaged, although it is bound there."""
+        sound = {each.id for each in self.driver(host).inventory().ports if each.plugged and not each.faults}
+        with self.reading() as work:
+            return {
+                each.device_id for each in port_store.bound_to(work, host) if each.id not in sound and each.device_id
+            }
+
+    # -- what the API shows of it --
+
+    def _ports_are(self, port_ids: list[str], status: str) -> None:
+        if not port_ids:
+            return
+        with self.reading() as work:
+            other = port_store.not_in_status(work, port_ids, status)
+        if other:
+            self.write(lambda work: port_store.set_status(work, other, status))
+
+    def router_is(self, router_id: str, status: str, host: str) -> None:
+        """What the host made of a router that is placed there."""
+        with self.reading() as work:
+            router = router_store.get(work, router_id)
+        if router is not None and router.host == host and router.status != status:
+            self.write(lambda work: router_store.set_status(work, router_id, status))
+
+    def _floating_are(self, router_id: str, status: str) -> None:
+        with self.reading() as work:
+            other = floating_store.wrong_status(work, router_id, status)
+        if other:
+            self.write(lambda work: floating_store.set_status(work, router_id, status))
+
+
+def _mark(plug: specs.Plug) -> str:
+    return f"{fingerprint(plug.port)} {plug.netns} {plug.interface} {plug.default_route}"
+
+
+def _wire_rows(work: Work, host: str, device_id: str, netns: str) -> dict[str, set[str]]:
+    """Say where a device's ports are to be: eth0, eth1, … in their order; a port that has its place there keeps it."""
+    ports = port_store.of_device(work, device_id)
+    held = {each.wiring["interface"] for each in ports if each.wiring and each.wiring["netns"] == netns}
+    free = (name for name in (f"eth{index}" for index in count()) if name not in held)
+    networks: dict[str, set[str]] = {}
+    for index, each in enumerate(ports):
+        networks.setdefault(each.network_id, set()).add(each.id)
+        if not (each.wiring and each.wiring["netns"] == netns):
+            wiring = {"netns": netns, "interface": next(free), "default_route": index == 0}
+            port_store.set_wiring(work, each.id, host, wiring)
+    return networks
+
+
+def _unwire_rows(work: Work, host: str, device_id: str) -> list[tuple[str, str]]:
+    ports = port_store.of_device(work, device_id)
+    for each in ports:
+        port_store.set_wiring(work, each.id, host, None)
+    return [(each.network_id, each.id) for each in ports]

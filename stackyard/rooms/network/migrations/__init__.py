@@ -1,0 +1,1 @@
+"""The network room's tables, one file per change."""

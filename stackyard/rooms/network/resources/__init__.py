@@ -1,0 +1,1 @@
+"""The network room's resources, one entry per API resource."""

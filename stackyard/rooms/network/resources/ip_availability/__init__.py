@@ -1,0 +1,1 @@
+"""How many addresses each network has and uses."""

@@ -1,0 +1,1 @@
+"""Quotas: what a project may have of each resource."""
