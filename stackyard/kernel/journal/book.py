@@ -110,7 +110,8 @@ class Book:
     def counts(self, tx: Transaction) -> dict[str, int]:
         """How many operations have not ended, by state; and how many are dead letters."""
         live = sa.or_(OPERATIONS.c.due_at.is_not(None), OPERATIONS.c.state == DEAD)
-        rows = tx.all(sa.select(OPERATIONS.c.state, sa.func.count().label("number")).where(live).group_by(OPERATIONS.c.state))
+        state = OPERATIONS.c.state
+        rows = tx.all(sa.select(state, sa.func.count().label("number")).where(live).group_by(state))
         return {each.state: each.number for each in rows}
 
 

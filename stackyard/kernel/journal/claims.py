@@ -121,8 +121,9 @@ class Claims:
     def release(self, claim: Claim) -> None:
         """Give back a claim whose thread does not: another one takes the operation over under the next epoch."""
         mine = {"id": claim.operation.id, "epoch": claim.operation.epoch, "state": RUNNING}
+        freed = {"state": QUEUED, "due_at": self.services.clock.now(), "server": None}
         with self.services.database.write() as tx:
-            tx.update(OPERATIONS, {"state": QUEUED, "due_at": self.services.clock.now(), "server": None}, **mine)
+            tx.update(OPERATIONS, freed | {"crashes": claim.operation.crashes + 1}, **mine)
 
     def free_predecessors(self) -> int:
         """Queue every operation that a server before this one was running. Only for a lone server, at its start."""

@@ -41,10 +41,6 @@ log = logging.getLogger("stackyard.journal")
 BETWEEN = "between the steps"
 
 
-class Unmendable(Refused):
-    """An undo failed for good: what is left needs a person, or the object's deletion."""
-
-
 class Performer:
     """Performs one claim. `later(moment)` is told when the operation is due again."""
 
@@ -91,11 +87,14 @@ class Performer:
     # ---------------------------------------------------------------------------------------------------- forward
 
     def _forward(self) -> None:
-        finished = sum(step.state == "done" for step in self._claim.steps.values())
-        if self._operation.crashes > self._pace.crashes + finished:
-            raise Refused(f"the server died {self._operation.crashes} times while it ran {self._operation.action}")
+        self._refuse_the_worn_out()
         self._declared.operation(self._operation.action).run(Run(self._ledger), Record(self._claim.record))
         self._commit(lambda tx, now: ending.end(tx, self._operation, DONE, None, now))
+
+    def _refuse_the_worn_out(self) -> None:
+        finished = sum(step.state == "done" for step in self._claim.steps.values())
+        if self._operation.crashes > self._pace.crashes + finished:
+            raise Refused(f"{self._operation.crashes} attempts ended with the death of the server or without an answer")
 
     def _failed(self, error: Exception) -> None:
         if self._operation.giving_up is not None:
@@ -142,11 +141,11 @@ class Performer:
     def _give_up(self, reason: str, last: str) -> None:
         def book(tx: Transaction, now: datetime) -> None:
             step = self._claim.step or BETWEEN
-            tx.update(OPERATIONS, {"giving_up": reason}, id=self._operation.id)
+            tx.update(OPERATIONS, {"giving_up": reason, "crashes": 0}, id=self._operation.id)
             ending.note(tx, self._operation, "failure", f"given up in step '{step}': {last}", now, step=step, phase=DO)
 
         if self._commit(book):
-            self._operation["giving_up"] = reason
+            self._operation.update(giving_up=reason, crashes=0)
             self._attempt()
 
     def _back(self) -> None:
@@ -167,10 +166,12 @@ class Performer:
         self._commit(lambda tx, now: self._end_failed(tx, FAILED, self._operation.giving_up, now))
 
     def _take_back(self, name: str, function: Callable[[], object]) -> None:
+        self._claim.step = name
         if self._claim.letting_go:
             raise LetGo
         if self._claim.interrupted:
             raise Cancelled
+        self._refuse_the_worn_out()
         # The mark of an undo needs no result, which so may be anything.
         if isinstance(function, _Writing):
             self._ledger.write(UNDO, name, "write", lambda tx: _no_result(function.within(tx)))

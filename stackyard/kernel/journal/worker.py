@@ -1,6 +1,7 @@
 """The workers of one server: threads that claim and perform operations, and a keeper of leases and deadlines."""
 
 import logging
+import math
 import threading
 import time
 import uuid
@@ -195,34 +196,34 @@ class Workers:
 
     def _keep(self) -> None:
         beat = self._pace.lease.total_seconds() / 3
-        last_beat = time.monotonic()
+        tick = min(1.0, beat, self._pace.grace.total_seconds())
+        next_beat = time.monotonic() + beat
         while not self._stopping.is_set():
             seen = self._alarm.rings
             try:
                 self._ring_when_due()
-                if time.monotonic() - last_beat >= beat:
-                    last_beat = time.monotonic()
-                    self._heartbeat()
                 self._mind_deadlines()
+                if time.monotonic() >= next_beat:
+                    next_beat = time.monotonic() + beat
+                    self._heartbeat()
             except Exception:
                 log.exception("the journal's keeper failed; it goes on")
                 self._stopping.wait(1.0)
-            self._alarm.sleep(seen, self._pause(beat - (time.monotonic() - last_beat)))
+            self._alarm.sleep(seen, min(tick, self._until_due()))
 
-    def _pause(self, until_beat: float) -> float:
-        now = self._services.clock.now()
-        pause = max(0.0, min(until_beat, 1.0 if self._held else until_beat))
+    def _until_due(self) -> float:
         with self._lock:
-            if self._due is not None:
-                pause = min(pause, max(0.0, (self._due - now).total_seconds()))
-        return pause + 0.001
+            due = self._due
+        # A millisecond more, so that it is due by the clock when the sleep ends.
+        return math.inf if due is None else max(0.0, (due - self._services.clock.now()).total_seconds()) + 0.001
 
     def _ring_when_due(self) -> None:
         with self._lock:
             if self._due is None or self._due > self._services.clock.now():
                 return
             self._due = None
-        self._bell.ring()
+        # Several may be due at this moment.
+        self._bell.ring_all()
         self._later(self._claims.next_due())
 
     def _heartbeat(self) -> None:
@@ -233,7 +234,7 @@ class Workers:
                 self._book.interrupt(operation_id)
         # What another server left behind, or begun elsewhere, is looked for here; on a lone server there is nothing.
         if not self._lone:
-            self._bell.ring()
+            self._bell.ring_all()
 
     def _mind_deadlines(self) -> None:
         """Tell calls past their deadline to end; after the grace, go on without a thread that does not come back."""

@@ -122,5 +122,16 @@ def test_a_server_that_dies_in_the_same_step_for_ever_gives_up(toy: Any, step: s
     thing = toy.create_thing()
     toy.run()
     assert toy.thing(thing).status == "Error"
-    assert "the server died" in toy.thing(thing).status_reason
+    assert "death of the server" in toy.thing(thing).status_reason
     assert toy.world.parts == set()
+
+
+def test_a_server_that_dies_in_the_same_undo_for_ever_leaves_a_dead_letter(toy: Any) -> None:
+    toy.faults.fail("create", "is created", Refused("no paint left"))
+    for _ in range(30):
+        toy.faults.crash("create", "remove the body", "before")
+    thing = toy.create_thing()
+    toy.run()
+    (operation,) = toy.operations(thing)
+    assert operation.state == "dead"
+    assert "'remove the body' could not be undone" in toy.thing(thing).status_reason
