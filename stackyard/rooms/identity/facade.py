@@ -69,7 +69,7 @@ def service_identity(work: Work, room: str) -> Caller:
 
 
 def register_services(work: Work, services: Sequence[tuple[str, str, str]]) -> None:
-    """Write services (type, name, path below the base URL; it may hold {project_id}) and their endpoints into the catalog."""
+    """Write services (type, name, path; it may hold {project_id}) and their endpoints into the catalog."""
     seed.register_services(work, services)
 
 

@@ -14,7 +14,7 @@ SYSTEM_READER = "(role:reader and system_scope:all)"
 ADMIN_OR_SYSTEM_READER = f"{ADMIN} or {SYSTEM_READER}"
 ANYONE = ""
 
-# Grants name an actor (user or group), a target (project or domain) and a role; a domain's people may only act inside it.
+# Grants name an actor (user or group), a target (project or domain) and a role; a domain's people only act inside it.
 _ACTORS = ("target.user.domain_id", "target.group.domain_id")
 _TARGETS = ("target.project.domain_id", "target.domain.id")
 _ROLE_IN_REACH = "(domain_id:%(target.role.domain_id)s or None:%(target.role.domain_id)s)"

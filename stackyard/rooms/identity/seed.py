@@ -39,7 +39,7 @@ def seed(work: Work) -> None:
         rows.insert(work, DOMAIN, {"id": DEFAULT, "name": "Default", "description": "The default domain"})
     held = {name: _role(work, name) for name in ROLES}
     owned = {name: _project(work, name, about) for name, about in PROJECTS.items() if first or _named(work, name)}
-    _users(work, owned)
+    _users(work, owned, first)
     if first:
         for prior, implied in IMPLICATIONS:
             roles.imply(work.tx, held[prior].id, held[implied].id)
@@ -59,24 +59,23 @@ def _project(work: Work, name: str, about: str) -> Record:
     return _named(work, name) or rows.insert(work, PROJECT, values)
 
 
-def _users(work: Work, owned: dict[str, Record]) -> None:
-    """The first users. Only a password that nobody has changed since the seed is ever written again, and only when its file
-    is lost: nobody can know it then."""
-    found = {name: users.by_name(work.tx, name, DEFAULT) for name in ("admin", "demo")}
-    kept = [user for user in found.values() if user is not None]
+def _users(work: Work, owned: dict[str, Record], first: bool) -> None:
+    """The first users. Only a password that nobody has changed since the seed is ever written again, and only when its
+    file is lost: nobody can know it then."""
+    names = ("admin", "demo")
+    found = {name: user for name in names if (user := users.by_name(work.tx, name, DEFAULT)) is not None}
     settings = work.services.settings
     given = credentials.read(settings.state_dir)
+    renew: Sequence[str] = names if first else ()
     if given is None:
-        if any(user.password_from != "seed" for user in kept):
+        if any(user.password_from != "seed" for user in found.values()):
             return
         given = credentials.Credentials.fresh()
-        renew: Sequence[str] = tuple(found)
-    else:
-        renew = [name for name, user in found.items() if user is None]
+        renew = names if first else tuple(found)
     credentials.write(settings.state_dir, given, f"{settings.base_url}/identity", settings.region)
     hashes = _hashes({name: given.passwords[name] for name in renew}, settings.password_cost)
     for name, hashed in hashes.items():
-        _set_password(work, name, found[name], hashed, owned.get(name))
+        _set_password(work, name, found.get(name), hashed, owned.get(name))
 
 
 def _hashes(passwords: dict[str, str], cost: int) -> dict[str, str]:

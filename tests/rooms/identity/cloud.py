@@ -102,3 +102,37 @@ def project_scope(name: str, domain: str = "default") -> dict[str, Any]:
 
 
 SYSTEM = {"system": {"all": True}}
+
+
+class Admin:
+    """Shorthand for what tests arrange as the administrator; every call must succeed."""
+
+    def __init__(self, cloud: Cloud, token: str) -> None:
+        self.cloud, self.token = cloud, token
+
+    def make(self, kind: str, **values: Any) -> dict[str, Any]:
+        result = self.cloud.ask("POST", f"/v3/{kind}s", {kind: values}, self.token)
+        assert result.status_code == 201, result.text
+        made: dict[str, Any] = result.json[kind]
+        return made
+
+    def change(self, kind: str, object_id: str, **values: Any) -> dict[str, Any]:
+        result = self.cloud.ask("PATCH", f"/v3/{kind}s/{object_id}", {kind: values}, self.token)
+        assert result.status_code == 200, result.text
+        changed: dict[str, Any] = result.json[kind]
+        return changed
+
+    def named(self, kind: str, name: str) -> dict[str, Any]:
+        result = self.cloud.ask("GET", f"/v3/{kind}s?name={name}", token=self.token)
+        found: list[dict[str, Any]] = result.json[f"{kind}s"]
+        assert len(found) == 1, result.text
+        return found[0]
+
+    def do(self, method: str, path: str, body: Any = None) -> testing.Result:
+        result = self.cloud.ask(method, path, body, self.token)
+        assert result.status_code < 300, f"{method} {path}: {result.text}"
+        return result
+
+    def grant(self, where: str, who: str, role: str, method: str = "PUT") -> None:
+        """`where`: projects/<id>, domains/<id> or system; `who`: users/<id> or groups/<id>; `role` by name."""
+        self.do(method, f"/v3/{where}/{who}/roles/{self.named('role', role)['id']}")

@@ -48,7 +48,7 @@ def as_granted(tx: Transaction) -> list[Held]:
 
 
 def all_of(tx: Transaction) -> list[Held]:
-    """Every role that comes out: groups are their users, inheriting targets the projects below, roles all they imply."""
+    """Every role that comes out: groups are their users, inheriting targets the projects below, roles all implied."""
     inferred = role_store.inferences(tx)
     own = {role.id for role in role_store.all_roles(tx) if role.domain_id is not None}
     found: dict[tuple[str | None, ...], Held] = {}

@@ -152,5 +152,6 @@ class Grants:
 
     def _missing(self, role: Record, actor_id: str, target: Target) -> NotFound:
         return NotFound(
-            f"Could not find role assignment with role: {role.id}, {self.kind.actor}: {actor_id}, {target.type}: {target.id}."
+            f"Could not find role assignment with role: {role.id}, {self.kind.actor}: {actor_id}, "
+            f"{target.type}: {target.id}."
         )

@@ -1,7 +1,7 @@
 """The keys that tokens are made with: a folder of Fernet keys, rotated as Keystone rotates its own.
 
-The file with the highest number is the primary key, which makes tokens; `0` is the staged key, the next primary, known to
-every reader before it is first used; those between still read older tokens. Every file is 0600 and replaced atomically.
+The file with the highest number is the primary key, which makes tokens; `0` is the staged key, the next primary, known
+to every reader before it is first used; those between still read older tokens. Every file is 0600, replaced atomically.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Tokens: made, read and judged. A token is good when its claims are, and when the rows behind them still say so.
 
-What the rows say is remembered per token together with the change counter read with them; as long as the counter stands,
-nothing about identity has changed, and one small read tells. Any change makes every token be judged anew.
+What the rows say is remembered per token together with the change counter read with them; as long as the counter
+stands, nothing about identity has changed, and one small read tells. Any change makes every token be judged anew.
 """
 
 import threading
@@ -128,7 +128,7 @@ class Tokens:
         if user is None or not user.enabled or user.generation != claims.generation:
             raise unauthenticated()
         user_domain = _enabled_domain(tx, user.domain_id)
-        scope, scope_domain = _scope_rows(tx, claims)
+        scope, scope_domain = _scope_rows(tx, claims, user_domain)
         roles = assignments.effective_roles(tx, user.id, _target(claims)) if claims.kind != "unscoped" else []
         if claims.kind != "unscoped" and not roles:
             raise unauthenticated()
@@ -152,7 +152,7 @@ def _enabled_domain(tx: Transaction, domain_id: str) -> Record:
     return found
 
 
-def _scope_rows(tx: Transaction, claims: Claims) -> tuple[Record | None, Record | None]:
+def _scope_rows(tx: Transaction, claims: Claims, near: Record) -> tuple[Record | None, Record | None]:
     if claims.kind == "domain":
         return _enabled_domain(tx, claims.scope_id), None
     if claims.kind != "project":
@@ -160,8 +160,9 @@ def _scope_rows(tx: Transaction, claims: Claims) -> tuple[Record | None, Record 
     project = projects.by_id(tx, claims.scope_id)
     if project is None or not project.enabled:
         raise unauthenticated()
-    # A project that acts as a domain is its own.
-    return project, _enabled_domain(tx, project.domain_id or project.id)
+    # A project that acts as a domain is its own; most projects are in their user's domain.
+    domain_id = project.domain_id or project.id
+    return project, near if near.id == domain_id else _enabled_domain(tx, domain_id)
 
 
 def _target(claims: Claims) -> Target:

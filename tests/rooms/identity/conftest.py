@@ -1,0 +1,62 @@
+"""A fresh identity cloud per test: a copy of one that was migrated and seeded once."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from stackyard.kernel.work import SystemClock
+from tests.rooms.identity.cloud import Admin, Cloud
+
+
+class MovableClock(SystemClock):
+    """The real time, moved as a test wishes."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("seeded")
+    cloud = Cloud(folder)
+    cloud.seed()
+    cloud.close()
+    return folder
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def cloud(seeded: Path, tmp_path: Path, clock: MovableClock) -> Iterator[Cloud]:
+    folder = tmp_path / "state"
+    shutil.copytree(seeded, folder)
+    cloud = Cloud(folder, clock)
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def admin(cloud: Cloud) -> str:
+    """A token of the administrator, in the project admin."""
+    return cloud.token("admin")
+
+
+@pytest.fixture
+def demo(cloud: Cloud) -> str:
+    """A token of an ordinary member."""
+    return cloud.token("demo")
+
+
+@pytest.fixture
+def do(cloud: Cloud, admin: str) -> Admin:
+    """What the administrator can arrange."""
+    return Admin(cloud, admin)
