@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -160,3 +161,15 @@ def wait_until(reached: Any, seconds: float = 15.0) -> None:
     while not reached():
         assert time.monotonic() < until, "not reached in time"
         time.sleep(0.02)
+
+
+def main(folder: str) -> None:
+    """Serve until killed; the first line printed is the URL."""
+    service = Glance(Path(folder))
+    service.start()
+    print(service.url, flush=True)
+    service.thread.join()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -212,8 +212,8 @@ def test_lost_bytes_are_told_not_hidden(glance: Glance) -> None:
 
 def test_a_large_image_passes_through_little_memory(glance: Glance) -> None:
     size, chunk = 200 << 20, b"\x5a" * (1 << 20)
-    before = _peak_memory()
     image = glance.image()
+    before = _restarted_peak()
     assert glance.upload(image["id"], (chunk for _ in range(size // len(chunk)))).status_code == 204
     assert glance.show(image["id"])["size"] == size
     digest, read = hashlib.md5(), 0
@@ -223,6 +223,12 @@ def test_a_large_image_passes_through_little_memory(glance: Glance) -> None:
             read += len(piece)
     assert (read, digest.hexdigest()) == (size, glance.show(image["id"])["checksum"])
     assert _peak_memory() - before < 80 << 20
+
+
+def _restarted_peak() -> int:
+    # 5 sets the peak back to what is in use now.
+    Path("/proc/self/clear_refs").write_text("5")
+    return _peak_memory()
 
 
 def _peak_memory() -> int:

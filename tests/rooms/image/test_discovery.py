@@ -33,3 +33,11 @@ def test_the_schema_of_an_image_is_true_of_an_image(glance: Glance) -> None:
 def test_imports_and_stores_are_told(glance: Glance) -> None:
     assert glance("GET", "/v2/info/import").json()["import-methods"]["value"] == ["glance-direct", "web-download"]
     assert [each["id"] for each in glance("GET", "/v2/info/stores").json()["stores"]] == ["files"]
+
+
+@pytest.mark.parametrize("path", ["/v2/tasks", "/v2/metadefs/namespaces", "/v2/schemas/task"])
+def test_what_is_not_offered_yet_says_so(glance: Glance, path: str) -> None:
+    answer = glance("GET", path)
+    assert answer.status_code == 501
+    assert "docs/rooms/image.md" in answer.json()["message"]
+    assert glance("GET", path, None).status_code == 401

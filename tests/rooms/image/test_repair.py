@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from stackyard.rooms.image import reconcile
@@ -14,7 +16,7 @@ from stackyard.rooms.image.driver import NoData, Stored
 from stackyard.rooms.image.drivers.files import FileStore
 from stackyard.rooms.image.resources.image import resource
 from stackyard.rooms.image.vault import staged, vault
-from tests.rooms.image.glance import Glance
+from tests.rooms.image.glance import ALICE, OCTETS, Glance, wait_until
 
 
 def _set_status(glance: Glance, image_id: str, status: str) -> None:
@@ -108,15 +110,56 @@ def test_a_killed_process_gives_its_claim_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_server_killed_in_the_middle_of_an_upload_leaves_nothing_behind(tmp_path: Path) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.rooms.image.glance", str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    after = Glance(tmp_path)
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        headers = {"X-Auth-Token": ALICE}
+        body = {"name": "x", "disk_format": "raw", "container_format": "bare"}
+        image = httpx.post(f"{url}/image/v2/images", json=body, headers=headers).json()
+        whole = httpx.post(f"{url}/image/v2/images", json=body, headers=headers).json()
+        octets = {**headers, "Content-Type": OCTETS}
+        assert httpx.put(f"{url}/image{whole['file']}", content=b"whole", headers=octets).status_code == 204
+        with pytest.raises(httpx.HTTPError):
+            httpx.put(
+                f"{url}/image{image['file']}", content=_until_killed(server, tmp_path, image["id"]), headers=octets
+            )
+        server.wait(10)
+        after.start()
+        assert after.show(image["id"])["status"] == "saving"
+        reconcile.run(after.services)
+        assert after.show(image["id"])["status"] == "queued"
+        assert after.files() == [whole["id"]]
+        assert after("GET", whole["file"]).content == b"whole"
+        assert reconcile.check(after.services) == []
+    finally:
+        server.kill()
+        server.wait()
+        after.stop()
+
+
+def _until_killed(server: "subprocess.Popen[str]", folder: Path, image_id: str) -> Iterator[bytes]:
+    yield b"x" * 500_000
+    part = folder / "images" / ".partial" / image_id
+    wait_until(part.exists)
+    server.kill()
+    for _ in range(1000):
+        yield b"x" * 500_000
+
+
 def test_a_store_keeps_whole_objects_or_none(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
 
-    def broken() -> "object":
+    def broken() -> Iterator[bytes]:
         yield b"first"
         raise ConnectionResetError("gone")
 
     with pytest.raises(ConnectionResetError):
-        store.put("key", broken())  # type: ignore[arg-type]
+        store.put("key", broken())
     assert (store.inventory(), store.unfinished(), store.size("key")) == ([], [], None)
     with pytest.raises(NoData):
         store.open("key")
