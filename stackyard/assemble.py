@@ -114,7 +114,7 @@ class Cloud:
         self.workers = Workers(
             self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ)
         )
-        self.node = Node(machine.hostname(), self.drivers, CONTRACTS, self._facts)
+        self.node = Node(self._facts().hostname, self.drivers, CONTRACTS, self._facts)
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
         self.front = Front(Chain(self.services, router, self._validate))
 

@@ -105,6 +105,7 @@ class Server:
         self.settings = settings
         self.began = time.time()
         self.phase = "starting"
+        self.prepared = False
         self.trouble: list[str] = []
         self.host = Host(settings)
         self.engine_starting = self.host.engine.start()
@@ -133,6 +134,7 @@ class Server:
     async def _serve_api(self, api: socket.socket) -> None:
         self.phase = "preparing the database"
         await asyncio.to_thread(self.cloud.prepare)
+        self.prepared = True
         coming = asyncio.create_task(asyncio.to_thread(self._come_up))
         await self.api.serve(sockets=[api])
         self.operator.should_exit = True
@@ -158,21 +160,25 @@ class Server:
 
     def status(self, _: str) -> dict[str, Any]:
         """What runs, and how it is."""
-        with self.cloud.database.read() as tx:
-            operations = self.cloud.book.counts(tx)
         return {
             "phase": self.phase, "pid": os.getpid(), "version": __version__, "base_url": self.settings.base_url,
             "region": self.settings.region, "state_dir": str(self.settings.state_dir), "cloud_id": self.settings.cloud_id,
             "engine": self.host.engine.url, "seconds": round(time.time() - self.began, 3), "memory_mib": _memory_mib(),
             "nodes": [{"name": each.name, "connected": each.connected} for each in self.cloud.nodes.states()],
-            "operations": operations, "reconcilers": msgspec.to_builtins(self.cloud.reconcilers.statuses()),
+            "operations": self._operations(), "reconcilers": msgspec.to_builtins(self.cloud.reconcilers.statuses()),
             "warnings": [*self.trouble, *self.host.network.warnings()],
         }  # fmt: skip
+
+    def _operations(self) -> dict[str, int]:
+        if not self.prepared:
+            return {}
+        with self.cloud.database.read() as tx:
+            return self.cloud.book.counts(tx)
 
     def why(self, asked: str) -> dict[str, Any]:
         """The stories behind an id."""
         with self.cloud.database.read() as tx:
-            stories = why.why(tx, self.cloud.book, asked)
+            stories = why(tx, self.cloud.book, asked)
         return {"text": "\n\n".join(each.text() for each in stories), "data": msgspec.to_builtins(stories)}
 
     def check(self, _: str) -> Any:

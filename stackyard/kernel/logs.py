@@ -30,5 +30,5 @@ def begin(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("docker", "urllib3", "pyroute2", "alembic", "uvicorn.access"):
+    for chatty in ("docker", "urllib3", "pyroute2", "alembic", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
