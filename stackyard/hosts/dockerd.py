@@ -122,7 +122,7 @@ class PrivateEngine:
                 return StartingPrivateEngine(self, found)
             self._clear_stale_files()
             for directory, mode in _SHARED_DIRECTORIES.items():
-                remains.borrow_directory(Path(directory), mode)
+                remains.borrow_directory(Path(directory), mode, self.control_group)
             return StartingPrivateEngine(self, self._spawn())
 
     def running(self) -> bool:
@@ -151,9 +151,8 @@ class PrivateEngine:
         else:
             self._end(grace=0)
         remains.remove_tree(self.data)
-        if not any(process.running(lambda line: Path(line[0]).name in ("dockerd", "containerd"))):
-            for directory in reversed(_SHARED_DIRECTORIES):
-                remains.return_directory(Path(directory))
+        for directory in reversed(_SHARED_DIRECTORIES):
+            remains.return_directory(Path(directory), self.control_group)
 
     # --- starting
 

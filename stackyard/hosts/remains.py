@@ -1,17 +1,20 @@
 """What programs leave behind on a host, found and taken away: mounts, control groups, directories of others."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 from stackyard.hosts.process import Process
 
-_MARK = "trusted.stackyard"
+_MARK = "trusted.stackyard."
+_MNT_DETACH = 2
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _mounts() -> list[tuple[str, str]]:
@@ -28,11 +31,11 @@ def unmount_below(directory: Path) -> None:
     """Detach every mount at or below a directory, the last mounted first. OSError names one that stays."""
     top = str(directory.resolve())
     points = [point for point, _ in reversed(_mounts()) if point == top or point.startswith(top + "/")]
-    if not points:
-        return
-    done = subprocess.run(["umount", "--lazy", "--", *points], capture_output=True, text=True, check=False)
-    if any(point == top or point.startswith(top + "/") for point, _ in _mounts()):
-        raise OSError(f"cannot unmount {top}: {done.stderr.strip()}")
+    for point in points:  # by hand: the umount program leaves a directory in /run
+        if _libc.umount2(os.fsencode(point), _MNT_DETACH):
+            code = ctypes.get_errno()
+            if code not in (errno.EINVAL, errno.ENOENT):  # unmounted meanwhile
+                raise OSError(code, f"cannot unmount {point}: {os.strerror(code)}")
 
 
 def remove_tree(directory: Path) -> None:
@@ -91,16 +94,31 @@ def _kill_members(group: Path) -> None:
                 process.wait(1)
 
 
-def borrow_directory(directory: Path, mode: int) -> None:
-    """Make a directory that another program insists on, marked as ours, so that `return_directory` may remove it."""
-    with contextlib.suppress(FileExistsError):
+def borrow_directory(directory: Path, mode: int, holder: str) -> None:
+    """Have a directory that another program insists on. If it is made for that, `holder` is noted on it.
+
+    Where the file system cannot keep such a note, a directory that was made merely stays.
+    """
+    try:
         directory.mkdir(mode=mode)
-        with contextlib.suppress(OSError):  # without the mark it merely stays
-            os.setxattr(directory, _MARK, b"1")
+        made = True
+    except FileExistsError:
+        made = False
+    if made or _holders(directory):
+        with contextlib.suppress(OSError):
+            os.setxattr(directory, _MARK + holder, b"")
 
 
-def return_directory(directory: Path) -> None:
-    """Remove a directory that `borrow_directory` made, once nobody has anything in it."""
+def return_directory(directory: Path, holder: str) -> None:
+    """Remove a directory that `borrow_directory` made, once its last holder is gone and nobody has anything in it."""
     with contextlib.suppress(OSError):
-        if os.getxattr(directory, _MARK) == b"1":
+        os.removexattr(directory, _MARK + holder)
+        if not _holders(directory):
             directory.rmdir()
+
+
+def _holders(directory: Path) -> list[str]:
+    try:
+        return [name for name in os.listxattr(directory) if name.startswith(_MARK)]
+    except OSError:
+        return []

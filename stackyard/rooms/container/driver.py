@@ -293,7 +293,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine says about itself. Counts cover the whole engine, not only this cloud."""
+    """What the engine says about itself. Counts cover the whole engine, not only this cloud; sandboxes do not count."""
 
     name: str
     version: str
@@ -393,7 +393,7 @@ class ContainerDriver(Protocol):
         """Its processes. Conflict unless it runs; EngineRefused for arguments that `ps` refuses."""
 
     def stats(self, id: str) -> Stats:
-        """What it uses now, measured over about a quarter of a second. Conflict unless it runs or is paused."""
+        """What it uses now, measured over one to two seconds. Conflict unless it runs or is paused."""
 
     def image(self, name: str) -> Image:
         """An image the engine holds, by reference or id. ImageNotFound."""

@@ -12,7 +12,7 @@ from docker.utils import parse_repository_tag
 
 from stackyard.hosts import container_image
 from stackyard.hosts.container_image import BadArchive
-from stackyard.hosts.docker import DockerEngine, EngineDown, EngineError
+from stackyard.hosts.docker import DockerEngine, EngineDown, EngineError, EngineSilent
 from stackyard.rooms.container.driver import (
     Conflict,
     DriverError,
@@ -27,6 +27,7 @@ from stackyard.rooms.container.driver import (
     PullCancelled,
     PullPolicy,
     RegistryFailed,
+    TimedOut,
 )
 from stackyard.rooms.container.drivers.docker import facts
 
@@ -150,7 +151,10 @@ class Images:
         try:
             for _ in self._engine.stream(target, parameters, cancel, data):
                 _stop_if(cancel, name)
+        except EngineSilent as error:
+            raise TimedOut(str(error), name) from error
         except EngineDown as error:
+            _stop_if(cancel, name)
             raise EngineUnavailable(str(error), name) from error
         except EngineError as error:
             raise failed(error, name) from error
