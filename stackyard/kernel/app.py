@@ -34,7 +34,8 @@ class Front:
         self.chain = chain
         self.pool = ThreadPoolExecutor(16, "handler")
         self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
-        self.app = falcon.asgi.App()
+        # An empty answer must not call itself JSON: clients would try to read it.
+        self.app = falcon.asgi.App(media_type=falcon.MEDIA_TEXT)
         self.app.add_sink(self.serve, "/")
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
