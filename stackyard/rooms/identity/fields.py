@@ -14,12 +14,11 @@ def NamedBy(longest: int) -> Field:
     return Field(name="name", kind=Text(min=1, max=longest, pattern=NOT_BLANK), required=True, doc="A name for people.")
 
 
-def Reference(name: str, doc: str, *, update: bool = False, null: bool = True, required: bool = False) -> Field:
+def Reference(name: str, doc: str, *, null: bool = True, required: bool = False) -> Field:
     """The id of another object."""
     return Field(
         name=name,
         kind=Text(min=1, max=64, pattern=ID_PATTERN),
-        update=update,
         null=null,
         index=True,
         required=required,

@@ -6,7 +6,7 @@ from typing import Any
 from stackyard.kernel.database import Record
 from stackyard.kernel.resource import Resource
 from stackyard.kernel.work import Work
-from stackyard.rooms.identity.errors import duplicate, immutable, unknown
+from stackyard.rooms.identity.errors import duplicate, immutable, invalid, unknown
 
 
 def existing(work: Work, resource: Resource, object_id: str, **also: Any) -> Record:
@@ -29,6 +29,13 @@ def mutable(resource: Resource, record: Record, changes: Mapping[str, Any] | Non
         return
     if changes is None or (changes.get("options") or {}).get("immutable") is not False:
         raise immutable(resource.name, record.id)
+
+
+def unchanged(record: Record, changes: Record, *names: str) -> None:
+    """Raise BadRequest when a change touches what is fixed once made; naming it as it is does no harm."""
+    for name in names:
+        if name in changes and changes.pop(name) != record.get(name):
+            raise invalid(name, "cannot be changed.")
 
 
 def merge_options(record: Record, changes: Record) -> None:

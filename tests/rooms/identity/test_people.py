@@ -313,3 +313,15 @@ def test_the_version_documents_are_keystones(cloud: Cloud) -> None:
     assert version["links"] == [{"rel": "self", "href": f"{BASE}/identity/v3/"}]
     for path in ("/v3", "/v3/"):
         assert cloud.ask("GET", path).json == {"version": version}
+
+
+def test_what_is_fixed_once_made_cannot_be_changed(cloud: Cloud, do: Admin) -> None:
+    other = do.make("domain", name="other")["id"]
+    for kind in ("user", "group", "project", "role"):
+        made = do.make(kind, name="fixed")
+        path = f"/v3/{kind}s/{made['id']}"
+        assert cloud.ask("PATCH", path, {kind: {"domain_id": other}}, do.token).status_code == 400
+        assert do.change(kind, made["id"], domain_id=made["domain_id"])["domain_id"] == made["domain_id"]
+    project = f"/v3/projects/{do.named('project', 'fixed')['id']}"
+    assert cloud.ask("PATCH", project, {"project": {"is_domain": True}}, do.token).status_code == 400
+    assert cloud.ask("PATCH", project, {"project": {"parent_id": other}}, do.token).status_code == 403

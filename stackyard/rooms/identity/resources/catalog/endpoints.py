@@ -55,7 +55,7 @@ ENDPOINT = Resource(
     table_name="identity_endpoint",
     fields=[
         Id(hex=True),
-        fields.Reference("service_id", "The service reached there.", update=True, null=False, required=True),
+        fields.Reference("service_id", "The service reached there.", null=False, required=True),
         Field(
             name="region_id", kind=Text(min=1, max=255), default=None, null=True, index=True, doc="The region it is in."
         ),

@@ -47,6 +47,7 @@ def create(work: Work, wanted: Record) -> Record:
 
 def update(work: Work, group: Record, changes: Record) -> Record:
     """Change a group."""
+    rows.unchanged(group, changes, "domain_id")
     if changes.get("name", group.name) != group.name:
         rows.free_name(work, resource.GROUP, changes["name"], domain_id=group.domain_id)
     return kernel_rows.change(work, resource.GROUP, group, changes)

@@ -38,7 +38,6 @@ PROJECT = Resource(
             name="is_domain",
             kind=Boolean(),
             default=False,
-            update=False,
             filter=False,
             doc="Whether the project acts as a domain.",
         ),

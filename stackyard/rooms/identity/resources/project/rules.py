@@ -110,6 +110,9 @@ def _check_parent(work: Work, parent_id: str) -> None:
 
 def update(work: Work, project: Record, changes: Record) -> Record:
     """Change a project. Disabling it stops the tokens scoped to it at once."""
+    rows.unchanged(project, changes, "domain_id", "is_domain")
+    if "parent_id" in changes and changes.pop("parent_id") != project.parent_id:
+        raise Forbidden("Update of `parent_id` is not allowed.")
     rows.mutable(resource.PROJECT, project, changes)
     if changes.get("name", project.name) != project.name:
         rows.free_name(

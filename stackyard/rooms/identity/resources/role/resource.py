@@ -19,7 +19,6 @@ ROLE = Resource(
         Field(
             name="domain_id",
             kind=Text(min=1, max=64, pattern=fields.ID_PATTERN),
-            update=False,
             null=True,
             default=None,
             filter=False,

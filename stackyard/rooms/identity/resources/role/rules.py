@@ -51,6 +51,7 @@ def _allowed_in_domain(work: Work, verb: str, role: Mapping[str, Any]) -> None:
 
 def update(work: Work, role: Record, changes: Record) -> Record:
     """Change a role; tokens show its new name at once."""
+    rows.unchanged(role, changes, "domain_id")
     _allowed_in_domain(work, "update", role)
     rows.mutable(resource.ROLE, role, changes)
     if changes.get("name", role.name) != role.name:

@@ -24,7 +24,7 @@ USER = Resource(
         Id(hex=True),
         fields.NamedBy(255),
         fields.Reference("domain_id", "The domain that owns the user; the token's unless given."),
-        fields.Reference("default_project_id", "The project a token is for when none is asked for.", update=True),
+        fields.Reference("default_project_id", "The project a token is for when none is asked for."),
         fields.Enabled(),
         Field(name="description", kind=Text(max=None), default=None, null=True, doc="A description for people."),
         Field(name="email", kind=Text(max=255), default=None, null=True, doc="An address."),

@@ -77,6 +77,7 @@ def _check_default_project(work: Work, wanted: Record) -> None:
 
 def update(work: Work, user: Record, changes: Record) -> Record:
     """Change a user. A new password, or disabling, ends every token of theirs."""
+    rows.unchanged(user, changes, "domain_id")
     if changes.get("name", user.name) != user.name:
         rows.free_name(work, resource.USER, changes["name"], domain_id=user.domain_id)
     _check_default_project(work, changes)
