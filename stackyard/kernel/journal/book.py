@@ -67,7 +67,6 @@ class Book:
         if planned.overtakes:
             self._overtake(work, live, operation)
         work.tx.insert(OPERATIONS, operation)
-        ending.note(work.tx, operation, "asked", f"{action} was asked for", now)
         work.on_commit(self.wake)
         return str(operation.id)
 

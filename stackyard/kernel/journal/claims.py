@@ -6,6 +6,7 @@ Every statement is conditional on what it changes, so that any number of servers
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,32 +41,14 @@ class Claims:
         """Whether one was due, and its claim, unless the operation ended here because it cannot run."""
         now = self.services.clock.now()
         with self.services.database.write() as tx:
-            found = tx.one(self._next(now))
+            found = tx.connection.execute(_NEXT, {"now": now, "server": self.server}).mappings().first()
             if found is None:
                 return False, None
-            taken = self._claimed(found, now)
-            tx.update(OPERATIONS, {name: taken[name] for name in _CLAIMING}, id=found.id)
+            taken = self._claimed(Record(found), now)
             if taken.cancelled_by is None:
                 return True, self._opened(tx, taken, now)
             ending.end(tx, taken, CANCELLED, "another operation overtook it", now)
             return True, None
-
-    def _next(self, now: datetime) -> sa.Select[tuple[object, ...]]:
-        older = OPERATIONS.alias("older")
-        blocked = sa.exists().where(
-            older.c.object_id == OPERATIONS.c.object_id,
-            older.c.number < OPERATIONS.c.number,
-            older.c.due_at.is_not(None),
-        )
-        # After a long pause of the machine our own leases may have run out although their threads live on.
-        ours = sa.and_(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server == self.server)
-        return (
-            sa.select(OPERATIONS)
-            .where(OPERATIONS.c.due_at <= now, ~blocked, ~ours)
-            .order_by(OPERATIONS.c.due_at, OPERATIONS.c.number)
-            .limit(1)
-            .with_for_update(skip_locked=True, of=OPERATIONS)
-        )
 
     def _claimed(self, found: Record, now: datetime) -> Record:
         taken = Record(found)
@@ -84,7 +67,8 @@ class Claims:
         except (LookupError, Conflict) as error:
             ending.end(tx, taken, FAILED, str(error), now)
             return None
-        steps = tx.all(sa.select(STEPS).where(STEPS.c.operation == taken.id).order_by(STEPS.c.position))
+        tx.connection.execute(_TAKE, {"its_id": taken.id} | {name: taken[name] for name in _CLAIMING})
+        steps = _steps(tx, taken) if taken.epoch > 1 else []
         return Claim(
             operation=taken, steps={(step.phase, step.name): step for step in steps},
             record=declared.thaw(taken.record), caller=_acting_for(taken), limit=taken.deadline,
@@ -98,15 +82,12 @@ class Claims:
         if row is None:
             raise LookupError(f"the {taken.resource} {taken.object_id} is gone")
         state, life = declared.state(row), declared.resource.life
-        values = {}
         if life is not None and state is not None and planned.state not in (None, state):
             if not life.allowed(taken.action, state):
                 raise refusal(declared.resource, taken.object_id, taken.action, state)
             row.update(declared.set_state(tx, taken.object_id, planned.state, None, now))
-            values["state_before"] = state
-        values["record"] = declared.freeze(row)
-        taken.update(values)
-        tx.update(OPERATIONS, values, id=taken.id)
+            taken["state_before"] = state
+        taken["record"] = declared.freeze(row)
 
     def extend(self, claims: Collection[Claim]) -> set[str]:
         """Heartbeat: extend the leases of these claims; returns the ids of those lost or overtaken meanwhile."""
@@ -145,7 +126,38 @@ class Claims:
         return found
 
 
-_CLAIMING = ("state", "server", "epoch", "due_at", "waits_for", "started_at", "crashes")
+def _next() -> sa.Select[Any]:
+    older = OPERATIONS.alias("older")
+    blocked = sa.exists().where(
+        older.c.object_id == OPERATIONS.c.object_id,
+        older.c.number < OPERATIONS.c.number,
+        older.c.due_at.is_not(None),
+    )
+    # After a long pause of the machine our own leases may have run out although their threads live on.
+    ours = sa.and_(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server == sa.bindparam("server"))
+    return (
+        sa.select(OPERATIONS)
+        .where(OPERATIONS.c.due_at <= sa.bindparam("now"), ~blocked, ~ours)
+        .order_by(OPERATIONS.c.due_at, OPERATIONS.c.number)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=OPERATIONS)
+    )
+
+
+# Built once: to build a statement costs more than to run it.
+_CLAIMING = (
+    "state", "server", "epoch", "due_at", "waits_for", "started_at", "crashes", "state_before", "record",
+)
+_NEXT = _next()
+_TAKE = (
+    sa.update(OPERATIONS)
+    .where(OPERATIONS.c.id == sa.bindparam("its_id"))
+    .values({name: sa.bindparam(name) for name in _CLAIMING})
+)
+
+
+def _steps(tx: Transaction, taken: Record) -> list[Record]:
+    return tx.all(sa.select(STEPS).where(STEPS.c.operation == taken.id).order_by(STEPS.c.position))
 
 
 def _acting_for(operation: Record) -> Caller:

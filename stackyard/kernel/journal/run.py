@@ -26,6 +26,14 @@ T = TypeVar("T")
 
 DO, UNDO = "do", "undo"
 
+# Built once: to build a statement costs more than to run it.
+_HELD = (
+    sa.select(OPERATIONS.c.epoch, OPERATIONS.c.state, OPERATIONS.c.cancelled_by)
+    .where(OPERATIONS.c.id == sa.bindparam("operation"))
+    .with_for_update()
+)
+_STEP = sa.insert(STEPS)
+
 
 class Lost(BaseException):
     """The claim was taken by another worker: this one stops without a word."""
@@ -101,8 +109,7 @@ class Ledger:
     def hold(self, tx: Transaction) -> None:
         """Make sure that the claim stands and does so until this transaction ends. Raises Lost, Cancelled."""
         mine = self.claim.operation
-        columns = (OPERATIONS.c.epoch, OPERATIONS.c.state, OPERATIONS.c.cancelled_by)
-        found = tx.one(sa.select(*columns).where(OPERATIONS.c.id == mine.id).with_for_update())
+        found = tx.connection.execute(_HELD, {"operation": mine.id}).first()
         if found is None or found.state != RUNNING or found.epoch != mine.epoch:
             raise Lost(mine.id)
         if found.cancelled_by is not None:
@@ -162,7 +169,7 @@ class Ledger:
             tx.update(STEPS, values, **key)
         else:
             values.update(position=len(self.claim.steps), kind=kind)
-            tx.insert(STEPS, values | key)
+            tx.connection.execute(_STEP, values | key)
         return Record((before or {}) | values | key)
 
     def keep(self, row: Record) -> None:

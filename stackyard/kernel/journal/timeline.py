@@ -1,6 +1,7 @@
 """An object's timeline: who asked for what, each step, each failure with its reason, what else was noted, in order.
 
-Steps are told from their records, so that the happy path writes each thing once.
+Requests, steps and endings are told from the records of operations and steps, so that the happy path writes each thing
+once.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,14 @@ import msgspec
 import sqlalchemy as sa
 
 from stackyard.kernel.database import Record, Transaction
-from stackyard.kernel.journal.tables import EVENTS, OPERATIONS, STEPS
+from stackyard.kernel.journal.tables import CANCELLED, DEAD, DONE, EVENTS, FAILED, OPERATIONS, STEPS
+
+_ENDINGS = {
+    DONE: "{action} is done",
+    FAILED: "{action} failed: {reason}",
+    CANCELLED: "{action} was cancelled: {reason}",
+    DEAD: "{action} failed and could not be undone: {reason}",
+}
 
 
 class Line(msgspec.Struct, kw_only=True):
@@ -32,7 +40,10 @@ def timeline(tx: Transaction, object_id: str) -> list[Line]:
     """All lines of an object, oldest first."""
     operations = operations_of(tx, object_id)
     events = tx.all(sa.select(EVENTS).where(EVENTS.c.object_id == object_id).order_by(EVENTS.c.number))
-    lines = [_event(each) for each in events] + [_step(each) for each in _done_steps(tx, operations)]
+    lines = [_asked(each) for each in operations]
+    lines += [_step(each) for each in _done_steps(tx, operations)]
+    lines += [_event(each) for each in events]
+    lines += [_ended(each) for each in operations if each.ended_at is not None]
     return sorted(lines, key=lambda line: line.at)
 
 
@@ -44,6 +55,20 @@ def operations_of(tx: Transaction, object_id: str) -> list[Record]:
 def _done_steps(tx: Transaction, operations: Sequence[Record]) -> list[Record]:
     ids = [each.id for each in operations]
     return tx.all(sa.select(STEPS).where(STEPS.c.operation.in_(ids), STEPS.c.state == "done"))
+
+
+def _asked(operation: Record) -> Line:
+    return Line(
+        at=operation.begun_at, kind="asked", text=f"{operation.action} was asked for", operation=operation.id,
+        request_id=operation.request_id, details={"requester": operation.requester},
+    )
+
+
+def _ended(operation: Record) -> Line:
+    text = _ENDINGS[operation.state].format(action=operation.action, reason=operation.reason)
+    return Line(
+        at=operation.ended_at, kind=operation.state, text=text, operation=operation.id, request_id=operation.request_id
+    )
 
 
 def _event(event: Record) -> Line:
