@@ -7,6 +7,7 @@ network namespace.
 import ipaddress
 import socket
 import struct
+import threading
 
 _ETH_P_ARP = 0x0806
 _ETH_P_IPV6 = 0x86DD
@@ -18,11 +19,15 @@ _OVERRIDE = 0x20000000
 def announce(interface: str, mac: str, addresses: list[str]) -> None:
     """Announce the addresses (a prefix length is ignored) as being at the MAC. Raises OSError."""
     hardware = bytes.fromhex(mac.replace(":", ""))
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link:
+    link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    try:
         link.bind((interface, 0))
         for text in addresses:
             address = ipaddress.ip_address(text.split("/")[0])
             link.send(_advertisement(hardware, address) if address.version == 6 else _arp(hardware, address))
+    finally:
+        # The kernel takes 10 ms and more to close a packet socket; nobody has to wait for it.
+        threading.Thread(target=link.close, name="close").start()
 
 
 def _arp(mac: bytes, address: ipaddress.IPv4Address) -> bytes:

@@ -14,7 +14,7 @@ _ENOENT = 2
 
 @dataclass(frozen=True)
 class Flow:
-    """A connection as its first packet was: ``port_min``-like fields are the destination port, or ICMP type and code.
+    """A connection as its first packet was; ``port`` is the destination's.
 
     ``reply_source`` and ``reply_target`` are what answers carry: they differ from the first packet's by translation.
     """
@@ -32,7 +32,7 @@ class Flow:
 
 
 class _Tuple(NFCTAttr):  # type: ignore[misc]
-    """A tuple as it came from the kernel, in the form that goes back; pyroute2's own knows ports of TCP and UDP only."""
+    """A tuple as it came from the kernel, to be sent back; pyroute2's own knows the ports of TCP and UDP only."""
 
     def __init__(self, message: Any) -> None:
         self._message = message
@@ -41,17 +41,24 @@ class _Tuple(NFCTAttr):  # type: ignore[misc]
         return [[name, {"attrs": [list(pair) for pair in part["attrs"]]}] for name, part in self._message["attrs"]]
 
 
-def delete(family: int, unwanted: Callable[[Flow], bool]) -> int:
-    """Delete the connections of an address family that the function picks; returns how many."""
+def delete(unwanted: Callable[[Flow], bool]) -> int:
+    """Delete the connections that the function picks; returns how many.
+
+    Takes 10 ms and more however few there are: the kernel looks through the table of all namespaces.
+    """
+    with NFCTSocket(nfgen_family=socket.AF_UNSPEC) as table:
+        found = list(table.dump())
     deleted = 0
-    with NFCTSocket(nfgen_family=family) as table:
-        for message in list(table.dump()):
-            if message["nfgen_family"] == family and unwanted(_flow(family, message)):
-                deleted += _delete(table, message)
+    for family in (socket.AF_INET, socket.AF_INET6):
+        ours = (message for message in found if message["nfgen_family"] == family)
+        picked = [message for message in ours if unwanted(_flow(family, message))]
+        if picked:
+            with NFCTSocket(nfgen_family=family) as table:
+                deleted += sum(_delete(table, message) for message in picked)
     return deleted
 
 
-def _delete(table: Any, message: Any) -> int:
+def _delete(table: NFCTSocket, message: Any) -> int:
     try:
         table.entry("del", tuple_orig=_Tuple(message.get_attr("CTA_TUPLE_ORIG")))
     except NetlinkError as failure:

@@ -5,7 +5,6 @@ networks' bridges. Overlapping ranges never meet: connection tracking, like the 
 What was applied last is on disk (see ``records``); calls on one network or router take turns.
 """
 
-import socket
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -70,6 +69,8 @@ class NativeDriver:
             self._records.put_network(record)
             require_bridge_netfilter()
             self._write_whole(record)
+            if old.dirty and old.groups:
+                self._end_forbidden(record)
             if network.external is not None or old.spec.external is not None:
                 self._apply_outside(network)
             self._records.put_network(msgspec.structs.replace(record, dirty=False))
@@ -137,6 +138,8 @@ class NativeDriver:
             for end in self._left_ends(old, router):
                 end.delete()
             self._mending(lambda: routers.ensure_router(self._names, router), routers.networks(router))
+            if old is not None and (old.dirty or old.spec != router):
+                routers.end_untranslated(self._names, router)
             self._records.put_router(RouterRecord(spec=router, dirty=False))
 
     def remove_router(self, router_id: str) -> None:
@@ -221,8 +224,8 @@ class NativeDriver:
                 self._write_whole(new)
             else:
                 self._apply(new, difference(TABLE, before, after, again))
-                if takes_away(before, after):
-                    self._end_forbidden(new, removed)
+            if old.dirty or takes_away(before, after):
+                self._end_forbidden(new, removed)
         except BaseException:
             self._records.put_network(msgspec.structs.replace(old, dirty=True))
             raise
@@ -240,16 +243,10 @@ class NativeDriver:
 
     def _write_whole(self, record: NetworkRecord) -> None:
         ensure_segment(self._names.network(record.spec.id), record.spec.mtu, network_objects(record))
-        self._end_forbidden(record)
 
     def _end_forbidden(self, record: NetworkRecord, removed: Iterable[PortRecord] = ()) -> None:
         judge = forbidden(record, removed)
-
-        def body() -> None:
-            for family in (socket.AF_INET, socket.AF_INET6):
-                conntrack.delete(family, judge)
-
-        netns.inside(netns.path(self._names.network(record.spec.id)), body)
+        netns.inside(netns.path(self._names.network(record.spec.id)), lambda: conntrack.delete(judge))
 
     def _mending(self, work: Callable[[], None], networks: list[str]) -> None:
         """Do the work; if a network turns out to have lost its bridge, mend these networks and do it again."""

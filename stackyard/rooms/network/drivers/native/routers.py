@@ -37,7 +37,7 @@ _ADDRESS_MAP = "type ipv4_addr : ipv4_addr;"
 
 
 def ensure_router(names: CloudNames, router: RouterSpec) -> None:
-    """Make the router so. Raises InvalidSpec and what the host raises."""
+    """Make the router so. Raises what the host raises."""
     objects = router_objects(router)
     namespace = names.router(router.id)
     netns.create(namespace)
@@ -54,9 +54,14 @@ def ensure_router(names: CloudNames, router: RouterSpec) -> None:
             configure(interface)
         with Netlink() as net:
             sync_routes(net, _routes(router, net.links()))
-        conntrack.delete(socket.AF_INET, lambda flow: _translation_is_gone(router, flow))
 
     netns.inside(place, body)
+
+
+def end_untranslated(names: CloudNames, router: RouterSpec) -> None:
+    """End connections that live by a floating or gateway address that the router has no longer."""
+    place = netns.path(names.router(router.id))
+    netns.inside(place, lambda: conntrack.delete(lambda flow: _translation_is_gone(router, flow)))
 
 
 def check(names: CloudNames, router: RouterSpec) -> None:
@@ -215,7 +220,8 @@ def _gateway_address(router: RouterSpec) -> str | None:
 
 
 def _translation_is_gone(router: RouterSpec, flow: Flow) -> bool:
-    """Whether the connection lives by a floating or gateway address that the router has no longer."""
+    if flow.family != socket.AF_INET:
+        return False
     pairs = {(one.floating_ip, one.fixed_ip) for one in router.floating}
     if flow.target != flow.reply_source and (flow.target, flow.reply_source) not in pairs:
         return True

@@ -68,12 +68,12 @@ def ensure_segment(namespace: str, mtu: int, objects: Objects) -> None:
 
 
 def remove_namespace(namespace: str) -> None:
-    """Remove a namespace and its devices, those first: a namespace ends some time after it lost its name."""
+    """Remove a namespace, its pairs of devices first: it ends some time after it lost its name."""
 
     def body() -> None:
         with Netlink() as net:
             for link in net.links().values():
-                if link.kind in ("veth", "bridge"):
+                if link.kind == "veth":
                     net.delete_link(link.name)
 
     if netns.exists(namespace):
