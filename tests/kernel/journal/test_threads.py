@@ -156,7 +156,7 @@ def test_an_undo_that_hangs_ends_as_a_dead_letter(real: Any) -> None:
     real.start_server(threads=2)
     real.workers.start()
     planned = real.resource.operations["create"]
-    object.__setattr__(planned, "within", timedelta(milliseconds=100))
+    object.__setattr__(planned, "within", timedelta(seconds=1))
     real.world.remove = lambda thing, part: may_end.wait(20)
     real.faults.fail("create", "make the body", Refused("no steel"))
     thing = real.create_thing()
