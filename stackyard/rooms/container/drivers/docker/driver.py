@@ -12,6 +12,7 @@ from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError
+from docker.types import LogConfig
 
 from stackyard.hosts.docker import DockerEngine
 from stackyard.rooms.container.driver import (
@@ -123,6 +124,7 @@ class DockerDriver:
                     security_opt=["no-new-privileges", "seccomp=unconfined"],  # a filter costs 50 ms
                     read_only=True,
                     pids_limit=4,
+                    log_config=LogConfig(type="none"),
                 ),
             )
         return self._started_sandbox(name)
@@ -291,6 +293,7 @@ class DockerDriver:
             "cap_drop": None if spec.privileged else _DROPPED_CAPABILITIES,
             "security_opt": ["no-new-privileges"] if spec.no_new_privileges and not spec.privileged else None,
             "pids_limit": spec.pids_limit,
+            "log_config": LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
         }
 
     def _started_sandbox(self, name: str) -> Sandbox:

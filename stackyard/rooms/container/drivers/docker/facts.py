@@ -19,7 +19,6 @@ from stackyard.rooms.container.driver import (
     NotFound,
     Sandbox,
     Status,
-    TimedOut,
 )
 
 CLOUD = "stackyard.cloud"
@@ -78,10 +77,8 @@ def calls(engine: DockerEngine, subject: str = "") -> Iterator[APIClient]:
     try:
         with engine.calls() as api:
             yield api
-    except EngineDown as error:
+    except (EngineDown, EngineSilent) as error:
         raise EngineUnavailable(str(error), subject) from error
-    except EngineSilent as error:
-        raise TimedOut(str(error), subject) from error
     except EngineError as error:
         raise failure(error, subject) from error
 

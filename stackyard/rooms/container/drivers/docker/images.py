@@ -27,7 +27,6 @@ from stackyard.rooms.container.driver import (
     PullCancelled,
     PullPolicy,
     RegistryFailed,
-    TimedOut,
 )
 from stackyard.rooms.container.drivers.docker import facts
 
@@ -151,9 +150,7 @@ class Images:
         try:
             for _ in self._engine.stream(target, parameters, cancel, data):
                 _stop_if(cancel, name)
-        except EngineSilent as error:
-            raise TimedOut(str(error), name) from error
-        except EngineDown as error:
+        except (EngineDown, EngineSilent) as error:
             _stop_if(cancel, name)
             raise EngineUnavailable(str(error), name) from error
         except EngineError as error:

@@ -1,10 +1,12 @@
-"""Pulling: from a registry that has, has not, refuses, stalls, or is not there."""
+"""Images from outside: registries that have, have not, refuse, stall, or are not there; a disk that is full."""
 
 import hashlib
 import json
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -151,3 +153,16 @@ def test_a_pull_that_stalls_is_given_up_when_asked(driver: DockerDriver, registr
     with pytest.raises(contract.PullCancelled):
         driver.pull_image(f"{registry}/slow", cancel=cancel)
     assert _Registry.stalled.is_set()
+
+
+def test_a_full_disk_is_told_and_nothing_is_kept(engine: PrivateEngine, driver: DockerDriver, tmp_path: Path) -> None:
+    archive = b"".join(container_image.saved("full:1", _LAYER, {}))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tmp_path)], check=True)
+    try:
+        with pytest.raises(contract.NoSpace, match="No space left on device"):
+            DockerDriver(engine.url, cloud="one", spool=tmp_path).load_image("full:1", [archive])
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    with pytest.raises(contract.ImageNotFound):
+        driver.image("full:1")
