@@ -15,7 +15,7 @@ from stackyard.rooms.identity.resources.domain import resource, store
 
 def target(work: Work, domain: Mapping[str, Any]) -> Mapping[str, Any]:
     """What check strings may name. A list is judged by the caller's own domain and narrowed to it."""
-    return members({"target.domain.id": domain.get("id") or work.caller.domain_id})
+    return members({"target.domain.id": domain.get("id") or work.params.get("id") or work.caller.domain_id})
 
 
 def narrow(work: Work, statement: Any, query: Record) -> Any:

@@ -19,7 +19,8 @@ from stackyard.rooms.identity.resources.user import store as user_store
 def target(work: Work, group: Mapping[str, Any]) -> Mapping[str, Any]:
     """What check strings may name, with the user in the path if there is one."""
     domain = group.get("domain_id")
-    if domain is None and "id" not in group:
+    # What a path names and is not there has no domain; a list and a new group without one have the caller's.
+    if domain is None and "id" not in group and "id" not in work.params:
         domain = rows.own_domain(work) if "name" in group else work.caller.domain_id
     named = user_store.by_id(work.tx, work.params["user_id"]) if "user_id" in work.params else None
     return members(

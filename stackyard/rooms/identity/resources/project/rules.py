@@ -23,7 +23,7 @@ DEEPEST = 5
 def target(work: Work, project: Mapping[str, Any]) -> Mapping[str, Any]:
     """What check strings may name. A list is judged by the caller's own domain and narrowed to it."""
     domain = project.get("domain_id")
-    if domain is None and "id" not in project and "name" in project:
+    if "id" not in project and "name" in project:
         domain = _domain_of_new(work, project)
     return members(
         {
@@ -75,8 +75,9 @@ def _domain_of_new(work: Work, wanted: Mapping[str, Any]) -> str | None:
         return None
     if isinstance(wanted.get("parent_id"), str):
         parent = work.tx.get(resource.PROJECT.table, id=wanted["parent_id"])
-        if parent is not None:
-            return str(parent.id if parent.is_domain else parent.domain_id)
+        if parent is None:
+            return None
+        return str(parent.id if parent.is_domain else parent.domain_id)
     return wanted.get("domain_id") or rows.own_domain(work)
 
 
@@ -87,8 +88,9 @@ def create(work: Work, wanted: Record) -> Record:
             raise invalid("parent_id", "a project that acts as a domain has no parent and no domain.")
         rows.free_name(work, domains.DOMAIN, wanted["name"], is_domain=True)
         return kernel_rows.insert(work, resource.PROJECT, {**wanted, "domain_id": None, "parent_id": None})
-    domain_id = _domain_of_new(work, wanted)
-    domain = rows.existing(work, domains.DOMAIN, str(domain_id), is_domain=True)
+    if wanted.get("parent_id"):
+        rows.existing(work, resource.PROJECT, wanted["parent_id"])
+    domain = rows.existing(work, domains.DOMAIN, str(_domain_of_new(work, wanted)), is_domain=True)
     if wanted.get("domain_id") not in (None, domain.id):
         raise invalid("domain_id", "the parent project is in another domain.")
     parent_id = wanted.get("parent_id") or domain.id

@@ -1,0 +1,71 @@
+"""Regions, services and endpoints."""
+
+from tests.rooms.identity.cloud import Admin, Cloud
+
+
+def test_a_service_with_its_endpoints_appears_in_the_catalog_and_goes(cloud: Cloud, do: Admin) -> None:
+    service = do.make("service", type="cooking", name="kitchen", description="hot")
+    assert service["enabled"] is True
+    made = {
+        interface: do.make(
+            "endpoint",
+            service_id=service["id"],
+            interface=interface,
+            url=f"http://{interface}/%(tenant_id)s",
+            region_id="RegionOne",
+        )
+        for interface in ("public", "internal", "admin")
+    }
+    assert made["public"]["region"] == "RegionOne"
+    token = cloud.log_in("demo").json["token"]
+    entry = next(each for each in token["catalog"] if each["type"] == "cooking")
+    assert (entry["id"], entry["name"]) == (service["id"], "kitchen")
+    assert {each["url"] for each in entry["endpoints"]} == {f"http://{one}/{token['project']['id']}" for one in made}
+    do.change("endpoint", made["admin"]["id"], enabled=False)
+    entry = next(each for each in cloud.log_in("demo").json["token"]["catalog"] if each["type"] == "cooking")
+    assert {each["interface"] for each in entry["endpoints"]} == {"public", "internal"}
+    do.change("service", service["id"], enabled=False)
+    assert "cooking" not in {each["type"] for each in cloud.log_in("demo").json["token"]["catalog"]}
+    do.do("DELETE", f"/v3/services/{service['id']}")
+    assert cloud.ask("GET", f"/v3/endpoints/{made['public']['id']}", token=do.token).status_code == 404
+
+
+def test_auth_catalog_is_the_tokens_own(cloud: Cloud, demo: str) -> None:
+    told = cloud.ask("GET", "/v3/auth/catalog", token=demo).json
+    assert told["catalog"] == cloud.log_in("demo").json["token"]["catalog"]
+    assert told["links"]["self"].endswith("/identity/v3/auth/catalog")
+    assert cloud.ask("GET", "/v3/auth/catalog", token=cloud.token("demo", "unscoped")).status_code == 403
+
+
+def test_endpoints_are_narrowed_by_interface_service_and_region(do: Admin) -> None:
+    network = do.do("GET", "/v3/services?type=network").json["services"][0]["id"]
+    found = do.do("GET", f"/v3/endpoints?service_id={network}&interface=public&region_id=RegionOne").json["endpoints"]
+    assert [each["url"] for each in found] == ["http://cloud.test/networking"]
+
+
+def test_an_endpoint_needs_a_service_and_a_region_that_exist(cloud: Cloud, do: Admin) -> None:
+    service = do.make("service", type="cooking")["id"]
+    good = {"service_id": service, "interface": "public", "url": "http://x"}
+    for wrong in ({"region_id": "nowhere"}, {"service_id": "f" * 32}):
+        assert cloud.ask("POST", "/v3/endpoints", {"endpoint": {**good, **wrong}}, do.token).status_code == 400
+    made = do.make("endpoint", **good, region="older word")
+    assert made["region_id"] == "older word"
+    assert do.do("GET", "/v3/regions/older word").json["region"]["id"] == "older word"
+    changed = cloud.ask("PATCH", f"/v3/endpoints/{made['id']}", {"endpoint": {"region_id": "nowhere"}}, do.token)
+    assert changed.status_code == 400
+
+
+def test_regions_are_a_tree_that_endpoints_hold_in_place(cloud: Cloud, do: Admin) -> None:
+    do.make("region", id="world", description="all")
+    child = do.make("region", id="north", parent_region_id="world")
+    assert child["parent_region_id"] == "world"
+    assert [each["id"] for each in do.do("GET", "/v3/regions?parent_region_id=world").json["regions"]] == ["north"]
+    assert cloud.ask("POST", "/v3/regions", {"region": {"id": "north"}}, do.token).status_code == 409
+    assert cloud.ask("POST", "/v3/regions", {"region": {"parent_region_id": "none"}}, do.token).status_code == 404
+    assert (
+        cloud.ask("PATCH", "/v3/regions/world", {"region": {"parent_region_id": "north"}}, do.token).status_code == 400
+    )
+    assert cloud.ask("DELETE", "/v3/regions/RegionOne", token=do.token).status_code == 403
+    do.do("DELETE", "/v3/regions/world")
+    assert cloud.ask("GET", "/v3/regions/north", token=do.token).status_code == 404
+    assert len(do.make("region", description="without an id")["id"]) == 32
