@@ -249,7 +249,7 @@ class Resource:
     """A resource of the API, declared.
 
     path: the collection's path below the service's, with {placeholders} for parents; `members` are at `<path>/{id}`.
-    key: "id", or "id_or_name" where the service looks up both. visible: which rows a caller may know of.
+    key: "id", or "id_or_name" where the service looks up both (`id_field`, `name_field`). visible: which rows a caller may know of.
     policy: verb → Allow. create/update/delete: rules replacing the kernel's own (insert, update, delete of the row):
       create(work, wanted) -> Record; update(work, record, changes) -> Record; delete(work, record, query) -> None.
     parents: {placeholder: column} for nested collections; within(work, params) finds the parent first and raises NotFound.
@@ -268,6 +268,7 @@ class Resource:
     table_name: str = ""
     key: Literal["id", "id_or_name"] = "id"
     id_field: str = "id"
+    name_field: str = "name"
     visible: Visible = own_project
     verbs: Sequence[Verb] = VERBS
     policy: Mapping[str, Allow] = field(default_factory=dict)

@@ -84,7 +84,7 @@ def find(work: Work, resource: Resource, key: str) -> Record:
     if found := work.tx.one(statement.where(table.c[resource.id_field] == key)):
         return found
     if resource.key == "id_or_name":
-        named = work.tx.all(statement.where(table.c.name == key).limit(2))
+        named = work.tx.all(statement.where(table.c[resource.name_field] == key).limit(2))
         if len(named) > 1:
             raise Conflict(f"Several {resource.many} have the name '{key}'.", remedy="Use the id.")
         if named:

@@ -8,8 +8,9 @@ from stackyard.rooms.container.resources.host import rules
 HOST = Resource(
     name="host",
     path="/v1/hosts",
-    key="id",
+    key="id_or_name",
     id_field="uuid",
+    name_field="hostname",
     fields=[
         Id(name="uuid"),
         ReadOnly("hostname", Text(), unique=True),
