@@ -338,3 +338,33 @@ def test_a_port_takes_new_addresses_while_plugged(net: Net) -> None:
     assert two.pings("10.0.0.8")
     assert not two.pings("10.0.0.5")
     assert not two.pings("fd00::5")
+
+
+def test_a_container_with_ipv6_switched_off_by_its_engine_gets_its_addresses_all_the_same(net: Net) -> None:
+    net.allow(*PING)
+    net.join(5)
+    container = net.host.container()
+    for scope in ("all", "default"):
+        container.run("sysctl", "-qw", f"net.ipv6.conf.{scope}.disable_ipv6=1")
+    net.driver.plug(a_port(net.spec.id, 6, groups=["g"]), str(container.path))
+    assert container.pings("fd00::5")
+    assert container.pings("10.0.0.5")
+
+
+def test_a_gateway_outside_the_ports_own_range_is_taken_to_be_on_the_link(net: Net) -> None:
+    net.allow()
+    container, _ = net.join(5, gateways=["172.16.0.1", "fe80::1"])
+    assert "default via 172.16.0.1 dev eth0" in container.run("ip", "route").stdout
+    assert "default via fe80::1 dev eth0" in container.run("ip", "-6", "route").stdout
+
+
+def test_a_second_interface_brings_no_second_default_route(net: Net) -> None:
+    net.allow()
+    container, _ = net.join(5)
+    other = a_net(net.host)
+    other.allow()
+    port = a_port(other.spec.id, 7, addresses=["10.7.0.7/24"], gateways=["10.7.0.1"])
+    other.driver.plug(port, str(container.path), interface="eth1", default_route=False)
+    routes = container.run("ip", "-4", "route").stdout
+    assert routes.count("default") == 1
+    assert "10.7.0.0/24 dev eth1" in routes
