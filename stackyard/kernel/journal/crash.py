@@ -1,14 +1,16 @@
 """The one place where tests make a step fail or a server die: between a step's effect and its record.
 
 A hook is called with the action, the step and the moment. In process, a test raises from it
-(`stackyard.testing.faults`); a real server takes one crash from its environment:
+(`stackyard.testing.faults`); a real server takes one crash from its environment, by either of two ways:
 STACKYARD_CRASH_AT="<action>:<step>:<moment>" and STACKYARD_CRASH_MARKER, a file that is made just before, so that the
-restarted server does not die again.
+restarted server does not die again; or STACKYARD_CRASH_FILE, a file that may come at any time, holds such a text, and is
+removed just before.
 """
 
 import os
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 #: Before the step does anything; after its effect but before its record; after its record.
 BEFORE, AFTER_EFFECT, AFTER_RECORD = "before", "after_effect", "after_record"
@@ -19,6 +21,8 @@ CrashHook = Callable[[str, str, str], None]
 
 def from_environment(environment: Mapping[str, str]) -> CrashHook | None:
     """The crash that the environment asks for, or None. Raises ValueError for a moment that does not exist."""
+    if file := environment.get("STACKYARD_CRASH_FILE"):
+        return _armed_by(file)
     asked = environment.get("STACKYARD_CRASH_AT")
     if not asked:
         return None
@@ -30,6 +34,19 @@ def from_environment(environment: Mapping[str, str]) -> CrashHook | None:
 
     def die(*where: str) -> None:
         if where == (action, step, moment) and _first_time(marker):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return die
+
+
+def _armed_by(file: str) -> CrashHook:
+    def die(*where: str) -> None:
+        try:
+            armed = Path(file).read_text()
+        except FileNotFoundError:
+            return
+        if armed == ":".join(where):
+            Path(file).unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 
     return die
