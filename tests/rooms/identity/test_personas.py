@@ -1,6 +1,9 @@
 """Who may do what: the default policy's personas against the routes, inside and outside their domain."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +22,33 @@ class Cast:
     there: dict[str, str]
 
 
+@pytest.fixture(scope="module")
+def staged(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Cast]:
+    """The cast, staged once: tokens hold in every copy of the state."""
+    folder = tmp_path_factory.mktemp("staged") / "state"
+    shutil.copytree(seeded, folder)
+    cloud = Cloud(folder)
+    cast = stage(cloud)
+    cloud.close()
+    return folder, cast
+
+
 @pytest.fixture
-def cast(cloud: Cloud, do: Admin) -> Cast:
+def cloud(staged: tuple[Path, Cast], tmp_path: Path) -> Iterator[Cloud]:
+    shutil.copytree(staged[0], tmp_path / "state")
+    cloud = Cloud(tmp_path / "state")
+    yield cloud
+    cloud.close()
+
+
+@pytest.fixture
+def cast(staged: tuple[Path, Cast]) -> Cast:
+    return staged[1]
+
+
+def stage(cloud: Cloud) -> Cast:
+    do = Admin(cloud, cloud.token("admin"))
+
     def domain(name: str) -> dict[str, str]:
         made = {"domain": do.make("domain", name=name)["id"]}
         for kind in ("user", "group", "project"):
