@@ -147,6 +147,12 @@ def test_a_bad_patch_changes_nothing(glance: Glance, operation: object, status: 
     assert glance.show(image["id"]) == image
 
 
+def test_a_client_that_takes_stores_for_a_property_is_understood(glance: Glance) -> None:
+    image = glance.active()
+    assert glance.patch(image["id"], {"op": "remove", "path": "/stores"}).json()["stores"] == "files"
+    assert glance.patch(image["id"], {"op": "replace", "path": "/stores", "value": "x"}).status_code == 403
+
+
 def test_an_unknown_patch_media_type_is_told_which_are_known(glance: Glance) -> None:
     image = glance.image()
     for media in ("application/json", "text/plain"):

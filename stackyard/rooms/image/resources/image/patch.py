@@ -34,10 +34,11 @@ def read(media_type: str, body: Any) -> list[Change]:
         )
     if not isinstance(body, list):
         raise BadRequest("Request body must be a JSON array of operation objects.")
-    return [_change(each, flat=media_type == MEDIA_TYPES[1]) for each in body]
+    changes = (_change(each, flat=media_type == MEDIA_TYPES[1]) for each in body)
+    return [each for each in changes if each is not None]
 
 
-def _change(each: Any, *, flat: bool) -> Change:
+def _change(each: Any, *, flat: bool) -> Change | None:
     if not isinstance(each, Mapping):
         raise BadRequest("Operations must be JSON objects.")
     operation, path = _flat(each) if flat else (each.get("op"), each.get("path"))
@@ -46,6 +47,9 @@ def _change(each: Any, *, flat: bool) -> Change:
     if not isinstance(path, str):
         raise BadRequest(f"Unable to find 'path' in the operation '{operation}'.", field="path")
     name = _attribute(path)
+    if (operation, name) == ("remove", "stores"):
+        # openstacksdk takes `stores` for a property, and removes every property it was not given anew.
+        return None
     attributes.check_settable(name, creating=False)
     if operation == "remove":
         return Change(operation, name)
