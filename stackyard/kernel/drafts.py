@@ -1,4 +1,4 @@
-"""Drafts of migrations: what the declarations say and the migrations do not yet. For developers; no server imports it."""
+"""Drafts of migrations: what the declarations say and the migrations do not yet. For developers: no server needs it."""
 
 import importlib
 import re

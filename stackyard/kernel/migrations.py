@@ -1,10 +1,11 @@
 """Migrations: one branch of alembic revisions per package, the kernel's and each room's, all brought to head at start.
 
-A branch lives in `stackyard/kernel/schema` or `stackyard/rooms/<room>/migrations`, in files `NNNN_title.py` with the revision
-id `<branch>_NNNN`. So the heads are known by the files' names, and a start with nothing to do imports no alembic.
+A branch lives in `stackyard/kernel/schema` or `stackyard/rooms/<room>/migrations`, in files `NNNN_title.py` with the
+revision id `<branch>_NNNN`. So the heads are known by the files' names, and a start with nothing to do imports no
+alembic.
 
-`python -m stackyard.kernel.migrations new <room|kernel> "<title>"` writes the next file from what the declarations say and
-the migrations do not yet.
+`python -m stackyard.kernel.migrations new <room|kernel> "<title>"` writes the next file from what the declarations say
+and the migrations do not yet.
 """
 
 import importlib.util
@@ -118,7 +119,8 @@ def _run(tx: Transaction, wanted: Sequence[Branch]) -> None:
             environment.run_migrations()
     except CommandError as error:
         raise RuntimeError(
-            f"The database does not fit this Stackyard: {error}. It may have been written by a newer one, or by a room that is gone."
+            f"The database does not fit this Stackyard: {error}. "
+            "It may have been written by a newer one, or by a room that is gone."
         ) from error
 
 

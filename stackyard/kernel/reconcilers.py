@@ -19,7 +19,7 @@ log = logging.getLogger("stackyard.reconcilers")
 
 
 class Status(msgspec.Struct, kw_only=True):
-    """How a reconciler did last: when, for how long, what it found, or the error that ended it. `runs` since the start."""
+    """How a reconciler did last: when, how long, what it found or the error that ended it. `runs`: since the start."""
 
     name: str
     doc: str
@@ -113,7 +113,7 @@ class Reconcilers:
         self._loop(name).signal()
 
     def run_once(self, name: str) -> Report:
-        """Run it now, in this thread, after a run that is under way. Raises NotFound, and what the reconciler raises."""
+        """Run it now, in this thread, after any run under way. Raises NotFound, and what the reconciler raises."""
         return self._loop(name).once()
 
     def names(self) -> list[str]:
@@ -125,7 +125,7 @@ class Reconcilers:
         return [loop.status for loop in self._loops.values()]
 
     def mismatches(self) -> list[Mismatch]:
-        """What all reconcilers would mend, without mending: for `stackyard check`. A check that fails is a mismatch too."""
+        """What all would mend, without mending it: for `stackyard check`. A check that fails is a mismatch too."""
         found: list[Mismatch] = []
         for loop in self._loops.values():
             try:

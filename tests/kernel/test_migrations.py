@@ -90,7 +90,8 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(database: Database
     migrations.upgrade(database, [])
     (tmp_path / "0001_breaks.py").write_text(
         'revision = "odd_0001"\ndown_revision = None\nbranch_labels = ("odd",)\n\n\n'
-        "def upgrade():\n    from alembic import op\n\n    op.execute('CREATE TABLE half (id INTEGER)')\n    op.execute('nonsense')\n"
+        "def upgrade():\n    from alembic import op\n\n"
+        "    op.execute('CREATE TABLE half (id INTEGER)')\n    op.execute('nonsense')\n"
     )
     with pytest.raises(Exception, match="nonsense"):
         migrations.upgrade_branches(database, [migrations.kernel_branch(), Branch("odd", tmp_path)])

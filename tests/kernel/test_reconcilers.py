@@ -101,7 +101,8 @@ def test_a_run_by_hand_waits_for_the_run_under_way(counted: Counted, running: An
 
 
 def test_the_report_of_the_last_run_is_kept(counted: Counted) -> None:
-    reconcilers = Reconcilers(SERVICES, [Reconciler(name="parts", run=counted, check=lambda services: [], doc="Mends parts.")])
+    mending = Reconciler(name="parts", run=counted, check=lambda services: [], doc="Mends parts.")
+    reconcilers = Reconcilers(SERVICES, [mending])
     reconcilers.run_once("parts")
     (status,) = reconcilers.statuses()
     assert (status.name, status.doc, status.runs, status.error) == ("parts", "Mends parts.", 1, None)

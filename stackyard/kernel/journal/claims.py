@@ -99,6 +99,19 @@ class Claims:
             kept = tx.all(sa.select(OPERATIONS.c.id).where(*mine, OPERATIONS.c.cancelled_by.is_(None)))
         return set(ids) - {each.id for each in kept}
 
+    def reclaim(self, held: Collection[Claim]) -> int:
+        """Queue what this server claimed but no thread of it holds, once the lease is over: its end could not be
+        written (a full disk, a database that did not answer). Returns how many operations that were."""
+        now = self.services.clock.now()
+        ids = [claim.operation.id for claim in held]
+        dropped = (OPERATIONS.c.server == self.server, OPERATIONS.c.state == RUNNING, OPERATIONS.c.due_at <= now)
+        with self.services.database.write() as tx:
+            return tx.execute(
+                sa.update(OPERATIONS)
+                .where(*dropped, OPERATIONS.c.id.not_in(ids))
+                .values(due_at=now, state=QUEUED, server=None)
+            ).rowcount
+
     def release(self, claim: Claim) -> None:
         """Give back a claim whose thread does not: another one takes the operation over under the next epoch."""
         mine = {"id": claim.operation.id, "epoch": claim.operation.epoch, "state": RUNNING}

@@ -3,7 +3,7 @@
 A hook is called with the action, the step and the moment. In process, a test raises from it
 (`stackyard.testing.faults`); a real server takes one crash from its environment, by either of two ways:
 STACKYARD_CRASH_AT="<action>:<step>:<moment>" and STACKYARD_CRASH_MARKER, a file that is made just before, so that the
-restarted server does not die again; or STACKYARD_CRASH_FILE, a file that may come at any time, holds such a text, and is
+restarted server does not die again; or STACKYARD_CRASH_FILE, a file that may come at any time, holds such a text and is
 removed just before.
 """
 

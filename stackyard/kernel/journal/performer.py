@@ -132,7 +132,7 @@ class Performer:
         self, tx: Transaction, phase: str, error: Exception, state: str, now: datetime, **more: float
     ) -> None:
         step = self._claim.step or BETWEEN
-        self._ledger.keep(self._ledger.put(tx, phase, step, "call", state, now, error=told(error)))
+        self._ledger.keep(self._ledger.put(tx, phase, step, self._claim.kind, state, now, error=told(error)))
         text = f"step '{step}': {told(error)}"
         ending.note(tx, self._operation, "failure", text, now, step=step, phase=phase, **more)
 

@@ -76,8 +76,9 @@ class Claim:
     #: When the call in flight was told to end (monotonic seconds), and the thread it is in.
     told_at: float | None = None
     thread: threading.Thread | None = None
-    #: The step in progress, for the reasons that people read.
+    #: The step in progress and its kind, for the reasons that people read.
     step: str = ""
+    kind: str = "code"
 
 
 class _Writing:
@@ -127,7 +128,7 @@ class Ledger:
 
     def write(self, phase: str, name: str, kind: str, change: Callable[[Transaction], Any]) -> Any:
         """Perform a write step: effect and mark in one transaction."""
-        started = self._start(name)
+        started = self._start(name, kind)
         with self.services.database.write() as tx:
             self.hold(tx)
             row = self.mark(tx, phase, name, kind, change(tx), started)
@@ -136,7 +137,7 @@ class Ledger:
 
     def call(self, phase: str, name: str, kind: str, function: Callable[[], Any]) -> Any:
         """Perform a call step: no transaction is open during the call; the mark is committed afterwards."""
-        started = self._start(name)
+        started = self._start(name, kind)
         mine = self.claim.operation
         token = CURRENT_CALL.set(CallId(operation=mine.id, step=name, epoch=mine.epoch))
         try:
@@ -163,12 +164,13 @@ class Ledger:
         values = Record(
             state=state, result=result, tries=(before.tries if before else 0) + 1, epoch=self.claim.operation.epoch,
             error=error or (before.error if before else None), started_at=started, ended_at=self.services.clock.now(),
+            kind=kind,
         )
         key = {"operation": self.claim.operation.id, "phase": phase, "name": name}
         if before:
             tx.update(STEPS, values, **key)
         else:
-            values.update(position=len(self.claim.steps), kind=kind)
+            values["position"] = len(self.claim.steps)
             tx.connection.execute(_STEP, values | key)
         return Record((before or {}) | values | key)
 
@@ -176,15 +178,15 @@ class Ledger:
         """Remember a step's row that has been committed."""
         self.claim.steps[row.phase, row.name] = row
 
-    def _start(self, name: str) -> datetime:
-        self.claim.step = name
+    def _start(self, name: str, kind: str) -> datetime:
+        self.claim.step, self.claim.kind = name, kind
         self._reach(name, crash.BEFORE)
         return self.services.clock.now()
 
     def _finish(self, row: Record) -> Any:
         self.keep(row)
         self._reach(row.name, crash.AFTER_RECORD)
-        self.claim.step = ""
+        self.claim.step, self.claim.kind = "", "code"
         return recalled(row.result)
 
     def _reach(self, step: str, moment: str) -> None:

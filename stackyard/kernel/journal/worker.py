@@ -232,8 +232,9 @@ class Workers:
         if claims:
             for operation_id in self._claims.extend(claims):
                 self._book.interrupt(operation_id)
-        # What another server left behind, or begun elsewhere, is looked for here; on a lone server there is nothing.
-        if not self._lone:
+        dropped = self._claims.reclaim(claims)
+        # Others' work, begun elsewhere or left behind, is looked for here; a lone server has only its own.
+        if dropped or not self._lone:
             self._bell.ring_all()
 
     def _mind_deadlines(self) -> None:

@@ -6,7 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.dialects import postgresql
 
+from stackyard.kernel.errors import Unavailable
+from stackyard.kernel.journal.claims import _NEXT
 from stackyard.kernel.journal.run import Claim
 from stackyard.kernel.journal.tables import OPERATIONS
 from stackyard.kernel.steps import Cancelled, Refused
@@ -92,6 +95,32 @@ def test_a_server_does_not_take_over_from_itself_after_the_machine_slept(toy: An
     assert toy.workers._claims.take() is not None
     toy.clock.skip(hours=8)
     assert toy.workers._claims.take() is None
+
+
+def test_an_operation_whose_end_could_not_be_written_is_taken_up_again(toy: Any) -> None:
+    thing = toy.create_thing()
+    write, writes = toy.database.write, iter(range(99))
+
+    def failing() -> Any:
+        if next(writes) >= 3:
+            raise Unavailable("The database does not answer.")
+        return write()
+
+    toy.database.write = failing
+    with pytest.raises(Unavailable):
+        toy.workers.run_one()
+    toy.database.write = write
+    keeper = toy.workers._claims
+    assert keeper.reclaim([]) == 0, "not before the lease is over"
+    toy.clock.skip(seconds=31)
+    assert keeper.reclaim([]) == 1
+    toy.run()
+    assert toy.thing(thing).status == "Ready"
+
+
+def test_postgresql_servers_skip_what_another_one_is_claiming() -> None:
+    statement = str(_NEXT.compile(dialect=postgresql.dialect()))
+    assert "FOR UPDATE OF journal_operations SKIP LOCKED" in statement
 
 
 def test_many_workers_of_two_servers_perform_every_operation_once(toy: Any) -> None:
