@@ -15,7 +15,7 @@ import uvicorn
 
 from stackyard.kernel import migrations
 from stackyard.kernel.app import Front
-from stackyard.kernel.caller import Caller, service_caller
+from stackyard.kernel.caller import Caller
 from stackyard.kernel.chain import Chain
 from stackyard.kernel.database import Database, Transaction
 from stackyard.kernel.endpoints import endpoints
@@ -38,7 +38,7 @@ def caller_of(tx: Transaction, token: str) -> Caller:
     project, _, role = token.partition(":")
     if not role:
         raise Unauthorized("That token is not valid.")
-    return Caller(user_id=f"user-of-{project}", project_id=project, roles=_IMPLIED.get(role, (role,)))
+    return Caller(user_id=f"user-of-{project}", project_id=project or None, roles=_IMPLIED.get(role, (role,)))
 
 
 @dataclass
@@ -135,10 +135,9 @@ class Glance:
             str(each.relative_to(self.folder / "images")) for each in self.folder.glob("images/**/*") if each.is_file()
         )
 
-    def work(self, tx: Transaction, project_id: str | None = None) -> Work:
-        """A unit of work as the cloud itself, or as a plain member of a project."""
-        caller = caller_of(tx, f"{project_id}:member") if project_id else service_caller("test")
-        return self.services.work(tx, caller, "req-test")
+    def work(self, tx: Transaction, who: str) -> Work:
+        """A unit of work as a project's member, or as the caller of a whole token."""
+        return self.services.work(tx, caller_of(tx, who if ":" in who else f"{who}:member"), "req-test")
 
     def empty(self) -> None:
         """Take everything away, as if freshly made."""

@@ -58,6 +58,14 @@ def test_a_stranger_cannot_take_a_name_over(glance: Glance) -> None:
     assert _find(glance, stranger["id"]) is not None
 
 
+def test_an_administrator_means_their_own_or_the_public_image_by_a_name(glance: Glance) -> None:
+    public = glance.active(b"good", ADMIN, name="cirros", visibility="public")
+    glance.active(b"other", BOB, name="cirros", visibility="private")
+    found = _find(glance, "cirros", "ops:admin")
+    assert found is not None
+    assert found.id == public["id"]
+
+
 def test_bytes_are_read_from_an_offset(glance: Glance) -> None:
     image = glance.active(b"0123456789")
     assert b"".join(facade.open(glance.services, image["id"], 4)) == b"456789"

@@ -80,6 +80,9 @@ def test_a_staged_image_can_be_deleted_and_leaves_nothing(glance: Glance) -> Non
     assert glance.files() == []
 
 
+_MORE = threading.Event()
+
+
 class _Files(BaseHTTPRequestHandler):
     """A web server with one image, and one that breaks off."""
 
@@ -89,6 +92,13 @@ class _Files(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "10")
             self.end_headers()
             self.wfile.write(b"0123456789")
+        elif self.path == "/static/slow":
+            self.send_response(200)
+            self.send_header("Content-Length", "10")
+            self.end_headers()
+            self.wfile.write(b"01234")
+            _MORE.wait(10)
+            self.wfile.write(b"56789")
         elif self.path == "/static/broken":
             self.send_response(200)
             self.send_header("Content-Length", "10")
@@ -117,6 +127,21 @@ def test_an_image_is_fetched_from_the_clouds_own_files(glance: Glance, web: str)
     assert _import(glance, image, {"name": "web-download", "uri": f"{web}/static/image"}).status_code == 202
     wait_until(lambda: glance.show(image["id"])["status"] == "active")
     assert glance("GET", image["file"]).content == b"0123456789"
+
+
+def test_an_image_deleted_while_it_is_imported_leaves_nothing(glance: Glance, web: str) -> None:
+    glance.services.settings.base_url = web
+    _MORE.clear()
+    image = glance.image()
+    assert _import(glance, image, {"name": "web-download", "uri": f"{web}/static/slow"}).status_code == 202
+    wait_until(lambda: glance.files() != [])
+    assert reconcile.run(glance.services).repaired == []
+    assert glance.show(image["id"])["status"] == "importing"
+    assert glance("DELETE", f"/v2/images/{image['id']}").status_code == 204
+    _MORE.set()
+    glance.workers.drain(20)
+    assert glance.files() == []
+    assert reconcile.check(glance.services) == []
 
 
 @pytest.mark.parametrize("path", ["/static/nothing", "/other"])

@@ -154,3 +154,13 @@ def test_a_member_of_an_image_that_became_private_sees_it_no_longer(glance: Glan
     glance.patch(image["id"], {"op": "replace", "path": "/visibility", "value": "private"})
     assert glance("GET", f"/v2/images/{image['id']}", BOB).status_code == 404
     assert glance.names("?member_status=all", BOB) == []
+
+
+def test_a_token_without_a_project_owns_nothing(glance: Glance) -> None:
+    nobody = ":member"
+    image = glance.active(token=ADMIN, owner=None, visibility="public")
+    assert image["owner"] is None
+    assert glance("DELETE", f"/v2/images/{image['id']}", nobody).status_code == 403
+    assert glance.patch(image["id"], {"op": "replace", "path": "/name", "value": "x"}, token=nobody).status_code == 403
+    assert glance("POST", "/v2/images", nobody, json={"name": "x"}).status_code == 403
+    assert glance.names(token=nobody) == ["an image"]

@@ -76,8 +76,10 @@ def visible(caller: Caller, source: sa.Table) -> "sa.ColumnElement[bool] | None"
 
 def target(work: Work, record: Mapping[str, Any]) -> Mapping[str, Any]:
     """What check strings may name: the owner under the names OpenStack's policies use, and the caller as a member."""
-    sharing = record.get("visibility") == "shared" and record.get("owner") != work.caller.project_id
-    return {"project_id": record.get("owner"), "member_id": work.caller.project_id if sharing else None}
+    project = work.caller.project_id
+    sharing = record.get("visibility") == "shared" and record.get("owner") != project
+    # Never None: policy compares as text, and a token without a project must not own what has no owner.
+    return {"project_id": record.get("owner") or "", "member_id": (sharing and project) or ""}
 
 
 def _post(suffix: str, rule: Callable[..., Any], policy: str, doc: str, status: int) -> Action:

@@ -91,10 +91,12 @@ def with_status(work: Work, *statuses: str) -> list[Record]:
 
 def named(work: Work, name: str) -> list[Record]:
     """The images of this name that a caller means by it: their own, public ones, and shared ones they accepted; oldest
-    first. Community images are left out, or a stranger could take a name over."""
+    first. Community images are left out, or a stranger could take a name over; so are, for an administrator, the
+    images of other projects."""
     table = resource.IMAGE.table
-    statement = visible_rows(work, resource.IMAGE).where(table.c.name == name, table.c.os_hidden.is_(False))
-    return work.tx.all(statement.where(_offered(work, Listing())).order_by(table.c.created_at, table.c.id))
+    known = sa.or_(table.c.visibility == "public", _own_or_shared(work.caller.project_id, "accepted"))
+    statement = sa.select(table).where(table.c.name == name, table.c.os_hidden.is_(False), known)
+    return work.tx.all(statement.order_by(table.c.created_at, table.c.id))
 
 
 def page(work: Work, asked: Listing) -> tuple[list[Record], str | None]:
@@ -122,10 +124,18 @@ def _offered(work: Work, asked: Listing) -> Any:
         wanted = sa.or_(table.c.visibility != "community", own)
     if work.caller.is_admin:
         return wanted
+    return sa.and_(
+        wanted, sa.or_(table.c.visibility.in_(("public", "community")), _own_or_shared(project, asked.member_status))
+    )
+
+
+def _own_or_shared(project: str | None, member_status: str) -> Any:
+    table = resource.IMAGE.table
     membership = sa.select(MEMBERS.c.image_id).where(MEMBERS.c.member_id == project)
-    if asked.member_status != "all":
-        membership = membership.where(MEMBERS.c.status == asked.member_status)
-    return sa.and_(wanted, sa.or_(table.c.visibility.in_(("public", "community")), own, table.c.id.in_(membership)))
+    if member_status != "all":
+        membership = membership.where(MEMBERS.c.status == member_status)
+    shared = sa.and_(table.c.visibility == "shared", table.c.id.in_(membership))
+    return sa.or_(table.c.owner == project, shared)
 
 
 def _conditions(asked: Listing) -> Iterable[Any]:
