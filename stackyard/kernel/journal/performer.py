@@ -157,9 +157,12 @@ class Performer:
             planned.run(rewind, Record(self._claim.record))
         except Rewound:
             pass
-        except Exception as error:
-            # What the function raised itself is why it was given up; its undos are registered by now.
-            log.debug("the replay of %s ended by: %s", self._operation.id, told(error))
+        except Exception:
+            # After the last recorded step it is the function's own failure, for which it was given up. Before it, undos
+            # would be missed.
+            if rewind.unseen():
+                self._claim.step = "learn what to undo"
+                raise
         for name, function in reversed(rewind.undos):
             if self._ledger.done(UNDO, name) is None:
                 self._take_back(name, function)

@@ -293,6 +293,11 @@ class Rewind(Run):
     def check(self) -> None:
         """Nothing: the operation has ended as far as going forward is concerned."""
 
+    def unseen(self) -> list[str]:
+        """The recorded steps that the function has not come to."""
+        steps = self._ledger.claim.steps
+        return [name for phase, name in steps if phase == DO and self._ledger.done(DO, name) and name not in self._seen]
+
     def _perform(self, name: str, perform: Callable[[], Any]) -> Any:
         raise Rewound
 

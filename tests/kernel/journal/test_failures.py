@@ -1,12 +1,13 @@
 """How failures are told apart, how long they are tried, and where an operation that is given up leaves its object."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Conflict, Unavailable
-from stackyard.kernel.steps import Cancelled, Refused, Transient
+from stackyard.kernel.steps import Cancelled, Refused, Steps, Transient
 
 
 class EngineError(Exception):
@@ -140,6 +141,83 @@ def test_what_cannot_be_undone_is_a_dead_letter_that_delete_cleans_up(toy: Any, 
     toy.begin(thing, "delete")
     toy.run()
     assert toy.world.parts == set()
+
+
+def test_nothing_is_left_when_the_way_back_cannot_be_learnt_at_first(toy: Any) -> None:
+    broken = iter([False, True, True, False])
+
+    def run(steps: Steps, thing: Record) -> None:
+        steps.undo("remove the body", toy.world.remove, thing.id, "body")
+        steps.call("make the body", toy.world.make, thing.id, "body")
+        if next(broken):
+            raise Unavailable("The database does not answer.")
+        steps.undo("remove the wheels", toy.world.remove, thing.id, "wheels")
+        steps.call("make the wheels", toy.world.make, thing.id, "wheels")
+        raise Refused("no paint left")
+
+    object.__setattr__(toy.resource.operations["create"], "run", run)
+    thing = toy.create_thing()
+    toy.run()
+    assert (toy.thing(thing).status, toy.thing(thing).status_reason) == ("Error", "no paint left")
+    assert toy.world.parts == set()
+
+
+def test_two_steps_of_one_name_are_refused(toy: Any) -> None:
+    def run(steps: Steps, thing: Record) -> None:
+        steps.call("make it", toy.world.make, thing.id, "body")
+        steps.call("make it", toy.world.make, thing.id, "wheels")
+
+    object.__setattr__(toy.resource.operations["create"], "run", run)
+    thing = toy.create_thing()
+    toy.run()
+    assert toy.thing(thing).status_reason == "ValueError: two steps of create are called 'make it'"
+
+
+def test_results_are_the_same_in_the_first_run_and_in_every_replay(toy: Any) -> None:
+    seen = []
+
+    def run(steps: Steps, thing: Record) -> None:
+        seen.append(steps.call("look", lambda: {"size": (1, 2), "at": datetime(2026, 11, 23, tzinfo=UTC)}))
+        steps.write("is looked at", toy._set, thing.id, status="Ready")
+
+    object.__setattr__(toy.resource.operations["create"], "run", run)
+    toy.faults.fail("create", "is looked at", Transient("busy"))
+    toy.create_thing()
+    toy.run()
+    assert seen == [{"size": [1, 2], "at": "2026-11-23T00:00:00Z"}] * 2
+    assert seen[0].size == seen[1].size == [1, 2]
+
+
+def test_every_replay_sees_the_record_of_the_first_run(toy: Any) -> None:
+    seen = []
+
+    def run(steps: Steps, thing: Record) -> None:
+        seen.append(Record(thing))
+        steps.write("rename it", toy._set, thing.id, name="other")
+        steps.write("is renamed", toy._set, thing.id, status="Ready")
+
+    object.__setattr__(toy.resource.operations["create"], "run", run)
+    toy.faults.fail("create", "is renamed", Transient("busy"))
+    thing = toy.create_thing()
+    toy.run()
+    assert seen[0] == seen[1]
+    assert seen[0].created_at == toy.thing(thing).created_at
+    assert toy.operations(thing)[0].record is None, "it is forgotten when the operation has ended"
+
+
+def test_an_operation_acts_under_a_service_identity_bound_to_requester_and_project(toy: Any) -> None:
+    callers = []
+
+    def run(steps: Steps, thing: Record) -> None:
+        steps.write("is made", lambda work: callers.append(work.caller))
+        steps.write("is created", toy._set, thing.id, status="Ready")
+
+    object.__setattr__(toy.resource.operations["create"], "run", run)
+    toy.create_thing()
+    toy.run()
+    (caller,) = callers
+    assert (caller.user_id, caller.project_id, caller.user_name) == ("u-demo", "p-demo", "stackyard-toys")
+    assert "service" in caller.roles
 
 
 def test_a_result_that_is_not_json_is_refused_with_a_text_that_says_so(toy: Any) -> None:
