@@ -1,7 +1,7 @@
 """Arithmetic of addresses: gateways, allocation pools, the next free address, EUI-64. No rows, no API."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -61,32 +61,16 @@ def read_pools(pools: Sequence[dict[str, str]]) -> list[Pool]:
     return [Pool(int(ipaddress.ip_address(each["start"])), int(ipaddress.ip_address(each["end"]))) for each in pools]
 
 
-def first_free(pools: Iterable[Pool], taken: Iterable[int], avoid: int | None = None) -> int | None:
-    """The lowest address in the pools that is neither taken nor to be avoided; `taken` in ascending order."""
-    occupied = _merged(taken, avoid)
-    held = next(occupied, None)
+def first_free(pools: Iterable[Pool], taken: Iterable[int]) -> int | None:
+    """The lowest address in the pools that is not taken."""
+    occupied = set(taken)
     for pool in sorted(pools, key=lambda each: each.start):
         candidate = pool.start
-        while held is not None and held <= pool.end:
-            if held > candidate:
-                return candidate
-            if held == candidate:
-                candidate += 1
-            held = next(occupied, None)
+        while candidate in occupied:
+            candidate += 1
         if candidate <= pool.end:
             return candidate
     return None
-
-
-def _merged(taken: Iterable[int], avoid: int | None) -> Iterator[int]:
-    for number in taken:
-        if avoid is not None and avoid <= number:
-            if avoid < number:
-                yield avoid
-            avoid = None
-        yield number
-    if avoid is not None:
-        yield avoid
 
 
 def eui64(net: Net, mac: str) -> str:

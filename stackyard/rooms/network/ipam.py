@@ -137,9 +137,8 @@ def _give(work: Work, port: Record, subnet: Record, ip_address: str | None) -> N
 
 
 def _allocate(work: Work, port: Record, subnet: Record) -> bool:
-    occupied = sorted(addresses.number(each) for each in store.taken(work, subnet.id))
-    avoid = addresses.number(subnet.gateway_ip) if subnet.gateway_ip else None
-    free = addresses.first_free(addresses.read_pools(subnet.allocation_pools), occupied, avoid)
+    taken = [*store.taken(work, subnet.id), *([subnet.gateway_ip] if subnet.gateway_ip else [])]
+    free = addresses.first_free(addresses.read_pools(subnet.allocation_pools), map(addresses.number, taken))
     if free is None:
         return False
     store.add_address(work, port.id, subnet, addresses.at(addresses.network(subnet.cidr), free))

@@ -1,5 +1,4 @@
-"""Tags below every taggable object, declared as routes. Source: Network API v2.0, "Standard attributes tag extension".
-"""
+"""Tags below every taggable object, declared as routes. Source: Network API v2.0, "Standard attributes tag extension"."""
 
 from typing import Any
 

@@ -27,7 +27,6 @@ def create(work: Work, wanted: Record) -> Record:
         raise BadRequest(
             f"Bad floatingip request: Network {network.id} is not a valid external network.",
             field="floating_network_id",
-            kind="BadRequest",
             remedy="Name a network with router:external.",
         )
     standing = _association(work, network.id, wanted) if wanted.port_id else {}
@@ -60,7 +59,6 @@ def _own_port(work: Work, network: Record, floating_id: str, wanted: Record) -> 
         raise BadRequest(
             f"Bad floatingip request: Network {network.id} does not contain any IPv4 subnet.",
             field="floating_network_id",
-            kind="BadRequest",
         )
     chosen: dict[str, Any] = {"subnet_id": candidates[0].id}
     if wanted.floating_ip_address:
@@ -85,9 +83,7 @@ def _association(work: Work, network_id: str, wanted: Record) -> dict[str, Any]:
     """What makes a floating IP of this external network stand for a port. Raises NotFound, BadRequest, Conflict."""
     port = rows.find(work, ports.PORT, wanted.port_id)
     if port.device_owner == "network:floatingip":
-        raise BadRequest(
-            f"Bad floatingip request: Port {port.id} is a floating IP's own.", field="port_id", kind="BadRequest"
-        )
+        raise BadRequest(f"Bad floatingip request: Port {port.id} is a floating IP's own.", field="port_id")
     fixed = _fixed_address(work, port, wanted.get("fixed_ip_address"))
     router = router_store.between(work, fixed.subnet_id, network_id)
     if router is None:
@@ -117,9 +113,7 @@ def _fixed_address(work: Work, port: Record, asked: str | None) -> Record:
     if found is not None:
         return found
     said = f"fixed IP {asked}" if asked else "fixed IPv4 address"
-    raise BadRequest(
-        f"Bad floatingip request: Port {port.id} does not have {said}.", field="fixed_ip_address", kind="BadRequest"
-    )
+    raise BadRequest(f"Bad floatingip request: Port {port.id} does not have {said}.", field="fixed_ip_address")
 
 
 def update(work: Work, record: Record, changes: Record) -> Record:
@@ -131,7 +125,6 @@ def update(work: Work, record: Record, changes: Record) -> Record:
             raise BadRequest(
                 "Bad floatingip request: fixed_ip_address cannot be specified without a port_id.",
                 field="fixed_ip_address",
-                kind="BadRequest",
             )
         wanted = Record(id=record.id, port_id=port_id, fixed_ip_address=changes.get("fixed_ip_address"))
         standing = _association(work, record.floating_network_id, wanted) if port_id else store.FREED

@@ -26,7 +26,6 @@ def change(work: Work, router: Record, info: Mapping[str, Any] | None) -> Record
         raise BadRequest(
             f"Bad router request: Network {network.id} is not an external network.",
             field="external_gateway_info.network_id",
-            kind="BadRequest",
         )
     held = port_store.get(work, router.gateway_port_id) if router.gateway_port_id else None
     asked = info.get("external_fixed_ips") or None
@@ -55,7 +54,6 @@ def _connect(work: Work, router: Record, network: Record, asked: list[dict[str, 
                     "a subnet the "
                     "router has.",
                     field="external_gateway_info",
-                    kind="BadRequest",
                 )
     port = port_rules.make(
         work,

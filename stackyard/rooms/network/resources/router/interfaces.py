@@ -23,7 +23,6 @@ def add(work: Work, router: Record, body: Record, query: Record) -> dict[str, An
         raise BadRequest(
             "Bad router request: Either subnet_id or port_id must be specified, not both.",
             field="subnet_id",
-            kind="BadRequest",
         )
     port = _by_subnet(work, router, body.subnet_id) if body.subnet_id else _by_port(work, router, body.port_id)
     rows.change(work, routers.ROUTER, router, {})
@@ -37,7 +36,6 @@ def _by_subnet(work: Work, router: Record, subnet_id: str) -> Record:
         raise BadRequest(
             "Bad router request: Subnet for router interface must have a gateway IP.",
             field="subnet_id",
-            kind="BadRequest",
         )
     network = rows.find(work, networks.NETWORK, subnet.network_id)
     _refuse_foreign_network(work, network)
@@ -87,9 +85,7 @@ def _by_port(work: Work, router: Record, port_id: str) -> Record:
         )
     held = port_store.addresses_of(work, [port.id]).get(port.id, [])
     if not held:
-        raise BadRequest(
-            "Bad router request: Router port must have at least one fixed IP.", field="port_id", kind="BadRequest"
-        )
+        raise BadRequest("Bad router request: Router port must have at least one fixed IP.", field="port_id")
     _refuse_overlap(work, router, [work.tx.get(subnets.SUBNET.table, id=each.subnet_id) for each in held])
     groups = port_store.groups_of(work, [port.id]).get(port.id, [])
     port_store.wear(work, port.id, [])
@@ -118,7 +114,6 @@ def _refuse_overlap(work: Work, router: Record, wanted: list[Record | None]) -> 
             raise BadRequest(
                 f"Bad router request: Router already has a port on subnet {subnet.id}.",
                 field="subnet_id",
-                kind="BadRequest",
             )
         for each in gateway.cidrs(work, held):
             if addresses.overlap(each, subnet.cidr):
@@ -127,7 +122,6 @@ def _refuse_overlap(work: Work, router: Record, wanted: list[Record | None]) -> 
                     "subnet the router "
                     "has.",
                     field="subnet_id",
-                    kind="BadRequest",
                 )
 
 
@@ -135,9 +129,7 @@ def remove(work: Work, router: Record, body: Record, query: Record) -> dict[str,
     """Take the router from a subnet; its port there goes. Raises NotFound, Conflict when a floating IP or route needs
     it."""
     if not body.subnet_id and not body.port_id:
-        raise BadRequest(
-            "Bad router request: Either subnet_id or port_id must be specified.", field="subnet_id", kind="BadRequest"
-        )
+        raise BadRequest("Bad router request: Either subnet_id or port_id must be specified.", field="subnet_id")
     port = _interface(work, router, body)
     told = _told(work, router, port)
     if body.subnet_id and body.subnet_id not in told["subnet_ids"]:

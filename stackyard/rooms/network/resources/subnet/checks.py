@@ -1,12 +1,12 @@
 """What a subnet must satisfy as a whole. Each check raises BadRequest or Conflict naming the attribute at fault."""
 
 import ipaddress
+import itertools
 from collections.abc import Sequence
 
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict
 from stackyard.rooms.network import addresses
-import itertools
 
 MOST_NAMESERVERS = 5
 MOST_ROUTES = 20
