@@ -15,10 +15,9 @@ from alembic.autogenerate import api
 from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext
 
-from stackyard.kernel import migrations
+from stackyard.kernel.branches import Branch, kernel_branch, room_branch, upgrade_branches
 from stackyard.kernel.database import Database, Instant, Json
 from stackyard.kernel.journal import TABLES
-from stackyard.kernel.migrations import Branch
 from stackyard.kernel.room import Room
 
 #: Constraints get names, so that a later migration can name what it drops.
@@ -111,9 +110,9 @@ def write(name: str, title: str) -> Path | None:
 
 def _subject(name: str) -> tuple[Branch, Sequence[sa.Table]]:
     if name == "kernel":
-        return migrations.kernel_branch(), TABLES
+        return kernel_branch(), TABLES
     room = room_named(name)
-    branch = migrations.room_branch(room)
+    branch = room_branch(room)
     if branch is None:
         raise ValueError(f"the room {name} has no package {room.package}.migrations")
     return branch, tables_of(room)
@@ -126,7 +125,7 @@ def _scratch(branch: Branch) -> Iterator[MigrationContext]:
         database = Database(f"sqlite:///{folder}/scratch.db")
         try:
             if branch.files():
-                migrations.upgrade_branches(database, [branch])
+                upgrade_branches(database, [branch])
             with database.read() as tx:
                 yield MigrationContext.configure(tx.connection, opts={"compare_server_default": False})
         finally:

@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 import stackyard.rooms
-from stackyard.kernel import drafts, migrations
+from stackyard.kernel import branches, drafts, migrations
+from stackyard.kernel.branches import Branch
 from stackyard.kernel.database import Database
 from stackyard.kernel.journal import TABLES
-from stackyard.kernel.migrations import Branch
 from stackyard.kernel.room import Room
 
 
@@ -32,12 +32,12 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_the_kernels_migrations_make_exactly_its_declared_tables() -> None:
-    assert drafts.render(migrations.kernel_branch(), TABLES) is None
+    assert drafts.render(branches.kernel_branch(), TABLES) is None
 
 
 @pytest.mark.parametrize("room", rooms(), ids=lambda room: room.name)
 def test_a_rooms_migrations_make_exactly_its_declared_tables(room: Room) -> None:
-    branch = migrations.room_branch(room)
+    branch = branches.room_branch(room)
     tables = drafts.tables_of(room)
     if branch is None:
         assert not tables, f"{room.name} declares tables and has no migrations"
@@ -47,7 +47,7 @@ def test_a_rooms_migrations_make_exactly_its_declared_tables(room: Room) -> None
 
 def test_a_declaration_without_its_migration_is_noticed() -> None:
     forgotten = sa.Table("forgotten", sa.MetaData(), sa.Column("id", sa.String(36), primary_key=True))
-    body = drafts.render(migrations.kernel_branch(), [*TABLES, forgotten])
+    body = drafts.render(branches.kernel_branch(), [*TABLES, forgotten])
     assert body is not None
     assert "create_table('forgotten'" in body
 
@@ -94,9 +94,9 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(database: Database
         "    op.execute('CREATE TABLE half (id INTEGER)')\n    op.execute('nonsense')\n"
     )
     with pytest.raises(Exception, match="nonsense"):
-        migrations.upgrade_branches(database, [migrations.kernel_branch(), Branch("odd", tmp_path)])
+        branches.upgrade_branches(database, [branches.kernel_branch(), Branch("odd", tmp_path)])
     with database.read() as tx:
-        assert migrations.current(tx) == {migrations.kernel_branch().head()}
+        assert branches.current(tx) == {branches.kernel_branch().head()}
         assert not sa.inspect(tx.connection).has_table("half")
 
 
@@ -115,7 +115,7 @@ def test_files_with_the_same_number_are_refused(tmp_path: Path) -> None:
         Branch("odd", tmp_path).head()
 
 
-@pytest.mark.parametrize("branch", migrations.branches(rooms()), ids=lambda branch: branch.label)
+@pytest.mark.parametrize("branch", branches.branches(rooms()), ids=lambda branch: branch.label)
 def test_revisions_carry_the_numbers_of_their_files(branch: Branch) -> None:
     for file in branch.files():
         assert f'revision = "{branch.revision(file)}"' in file.read_text()
