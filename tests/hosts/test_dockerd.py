@@ -39,12 +39,13 @@ from stackyard.testing.host_snapshot import differences, snapshot
 
 how, cloud, top = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 subprocess.run(["ip", "link", "add", "docker0", "type", "bridge"], check=True)
 before = snapshot()
 
 def changes():
-    # Control groups cannot be made private: those of other clouds on this machine come and go.
-    other = re.compile(f"/stackyard-(?!{cloud})")
+    # Other clouds on this machine come and go: their control groups, and the mounts copied from their namespaces.
+    other = re.compile(f"/stackyard-(?!{cloud})|^- mounts: ")
     return [line for line in differences(before, snapshot()) if not other.search(line)]
 
 engine = PrivateEngine(cloud, top / "data", top / "run")

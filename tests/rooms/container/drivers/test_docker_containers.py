@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from stackyard.hosts.dockerd import PrivateEngine
 from stackyard.rooms.container import driver as contract
 from stackyard.rooms.container.driver import ContainerSpec, Healthcheck, SandboxSpec, Status
+from stackyard.rooms.container.drivers.docker import sandboxes
 from stackyard.rooms.container.drivers.docker.driver import DockerDriver
 from stackyard.testing.container_driver import GOES_ON, IMAGE, eventually, new_id, running, spec
 
@@ -55,6 +57,31 @@ def test_the_sandbox_gives_hostname_resolvers_and_hosts(driver: DockerDriver) ->
     assert inside(driver, id, "hostname") == "web"
     assert {"nameserver 192.0.2.53", "search lan"} <= set(inside(driver, id, "cat /etc/resolv.conf").splitlines())
     assert "192.0.2.7\tweb" in inside(driver, id, "cat /etc/hosts")
+
+
+def test_a_sandbox_is_a_network_of_its_own_with_loopback_and_open_low_ports(driver: DockerDriver) -> None:
+    id = running(driver)
+    sandbox = driver.ensure_sandbox(SandboxSpec(id=id))
+    shown = Path(sandbox.netns).readlink()
+    assert shown != Path("/proc/self/ns/net").readlink()
+    assert shown == Path(f"/proc/{driver.inspect(id).pid}/ns/net").readlink()
+    assert inside(driver, id, "ls /sys/class/net") == "lo"
+    assert "UP" in inside(driver, id, "ip link show lo")
+    assert inside(driver, id, "cd /proc/sys/net/ipv4; cat ip_unprivileged_port_start ping_group_range").split() == [
+        "0", "0", "2147483647",
+    ]  # fmt: skip
+
+
+def test_nothing_starts_in_a_sandbox_that_is_still_in_the_hosts_network(
+    driver: DockerDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = new_id()
+    driver.ensure_sandbox(SandboxSpec(id=id))
+    driver.create(spec(id))
+    monkeypatch.setattr(sandboxes, "command_line", lambda pid: ["/bin/busybox", "unshare", "-n"])
+    assert not driver.inventory().sandboxes[0].running
+    with pytest.raises(contract.SandboxNotReady):
+        driver.start(id)
 
 
 def test_what_was_asked_for_is_what_runs(driver: DockerDriver) -> None:
@@ -135,6 +162,7 @@ def test_an_image_with_our_labels_makes_nobody_elses_container_ours(
 _SERVER = """
 import sys, time
 from stackyard.rooms.container.driver import ContainerSpec, SandboxSpec
+from stackyard.rooms.container.drivers.docker import sandboxes
 from stackyard.rooms.container.drivers.docker.driver import DockerDriver
 url, id, image, last = sys.argv[1:]
 driver = DockerDriver(url, cloud="one")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from docker import APIClient
-from docker.errors import APIError
 from docker.types import LogConfig
 
 from stackyard.hosts.docker import DockerEngine
@@ -38,6 +37,7 @@ from stackyard.rooms.container.driver import (
 )
 from stackyard.rooms.container.drivers.docker import facts, watch
 from stackyard.rooms.container.drivers.docker.images import Images
+from stackyard.rooms.container.drivers.docker.sandboxes import Sandboxes, seen
 
 #: Off Docker's default set: what a tenant's container never needs. NET_RAW stays, for ping: what a container sends is
 #: filtered where it leaves its namespace.
@@ -61,6 +61,7 @@ class DockerDriver:
         self._engine = DockerEngine(url)
         self._names = facts.Names(cloud)
         self._images = Images(self._engine, self._names.pause_image, spool)
+        self._sandboxes = Sandboxes(self._engine, self._names, self._images)
         self._allow_privileged = allow_privileged
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class DockerDriver:
         sandboxes, containers = [], []
         for details in self._owned():
             if details["Config"]["Labels"][facts.KIND] == "sandbox":
-                sandboxes.append(_sandbox(details))
+                sandboxes.append(seen(details))
             else:
                 containers.append(facts.container_state(details))
         return Inventory(sandboxes=sandboxes, containers=containers)
@@ -103,31 +104,7 @@ class DockerDriver:
         self._images.remove_pause()
 
     def ensure_sandbox(self, spec: SandboxSpec) -> Sandbox:
-        name = self._names.sandbox(spec.id)
-        with contextlib.suppress(NotFound):  # the usual case on every call but the first
-            return self._started_sandbox(name)
-        image = self._images.ensure_pause()
-        with facts.calls(self._engine, spec.id) as api, contextlib.suppress(_AlreadyThere):
-            self._create(
-                api,
-                name,
-                image=image,
-                hostname=spec.hostname or None,
-                labels=self._names.labels("sandbox", spec.id),
-                stop_signal="SIGKILL",
-                host_config=api.create_host_config(
-                    network_mode="none",
-                    dns=spec.dns or None,
-                    dns_search=spec.dns_search or None,
-                    extra_hosts=spec.extra_hosts or None,
-                    cap_drop=["ALL"],
-                    security_opt=["no-new-privileges", "seccomp=unconfined"],  # a filter costs 50 ms
-                    read_only=True,
-                    pids_limit=4,
-                    log_config=LogConfig(type="none"),
-                ),
-            )
-        return self._started_sandbox(name)
+        return self._sandboxes.ensure(spec)
 
     def remove_sandbox(self, id: str) -> None:
         self._remove(self._names.sandbox(id), force=True)
@@ -136,13 +113,13 @@ class DockerDriver:
         name = self._names.container(spec.id)
         if spec.privileged and not self._allow_privileged:
             raise EngineRefused("privileged containers are not allowed on this host", spec.id)
-        self._require_sandbox(spec)
+        self._find_sandbox(spec.id, spec.sandbox_id)
         image = spec.image if spec.image.startswith("sha256:") else self._images.image(spec.image).id
         labels = spec.labels | self._names.labels("container", spec.id) | {facts.SANDBOX: spec.sandbox_id}
         recorded = {"stackyard.restart": spec.restart_policy, "stackyard.auto_remove": str(spec.auto_remove).lower()}
         try:
-            with facts.calls(self._engine, spec.id) as api, contextlib.suppress(_AlreadyThere):
-                self._create(
+            with facts.calls(self._engine, spec.id) as api, contextlib.suppress(facts.AlreadyThere):
+                facts.create(
                     api,
                     name,
                     image=image,
@@ -161,18 +138,18 @@ class DockerDriver:
         return self.inspect(spec.id)
 
     def start(self, id: str) -> ContainerState:
-        name = self._names.container(id)
+        found = self.inspect(id)
+        if found.status in _LIVE:
+            return found
+        sandbox = self._find_sandbox(id, found.sandbox_id)
+        if sandbox and not sandbox.running:
+            raise SandboxNotReady("its sandbox is not running", id)
         try:
             with facts.calls(self._engine, id) as api:
-                api.start(name)
-        except NotFound as error:
-            self.inspect(id)  # raises when it is the container that is gone
-            raise self._without_sandbox(id, error) from error
-        except Conflict as error:
-            found = self.inspect(id)
-            if found.status in _LIVE:
-                return found
-            raise SandboxNotReady(error.reason, id) if "network of" in error.reason else error from error
+                api.start(self._names.container(id))
+        except NotFound as error:  # the engine knows the sandbox by an id of its own
+            self.inspect(id)
+            raise Conflict("its sandbox was replaced since; the container has to be created anew", id) from error
         return self.inspect(id)
 
     def stop(self, id: str, timeout: float = 10) -> ContainerState:
@@ -268,14 +245,6 @@ class DockerDriver:
 
     # --- how
 
-    def _create(self, api: APIClient, name: str, **settings: Any) -> None:
-        try:
-            api.create_container(name=name, **settings)
-        except APIError as error:
-            if error.status_code == 409 and "already in use" in str(error):
-                raise _AlreadyThere from error
-            raise
-
     def _host_settings(self, spec: ContainerSpec) -> dict[str, Any]:
         limits: dict[str, Any] = {}
         if spec.cpu:
@@ -296,26 +265,12 @@ class DockerDriver:
             "log_config": LogConfig(type="json-file", config={"max-size": "10m", "max-file": "3"}),
         }
 
-    def _started_sandbox(self, name: str) -> Sandbox:
-        with facts.calls(self._engine, name) as api:
-            api.start(name)
-            return _sandbox(api.inspect_container(name))
-
-    def _require_sandbox(self, spec: ContainerSpec) -> None:
-        """The engine would take a container whose sandbox does not exist, and only refuse to start it."""
-        if spec.sandbox_id:
-            try:
-                self._details(self._names.sandbox(spec.sandbox_id), spec.id)
-            except NotFound as error:
-                raise SandboxNotReady(error.reason, spec.id) from error
-
-    def _without_sandbox(self, id: str, error: NotFound) -> Conflict:
-        sandbox = self.inspect(id).sandbox_id
+    def _find_sandbox(self, id: str, sandbox: str) -> Sandbox | None:
+        """The engine would take a container whose sandbox does not exist, or start it in one that is half made."""
         try:
-            self._details(self._names.sandbox(sandbox), id)
-        except NotFound:
-            return SandboxNotReady(error.reason, id)
-        return Conflict("its sandbox was replaced behind the cloud's back; the container has to be created anew", id)
+            return self._sandboxes.find(sandbox) if sandbox else None
+        except NotFound as error:
+            raise SandboxNotReady(error.reason, id) from error
 
     def _switch(self, id: str, wanted: Status, change: Callable[[APIClient, str], object]) -> ContainerState:
         try:
@@ -370,15 +325,6 @@ class DockerDriver:
             if any(self._names.owned(name, each["Labels"]) for name in each["Names"]):
                 with contextlib.suppress(NotFound):  # removed meanwhile
                     yield self._details(each["Id"], each["Id"])
-
-
-class _AlreadyThere(Exception):
-    """A former call has created it."""
-
-
-def _sandbox(details: facts.Details) -> Sandbox:
-    key = details["NetworkSettings"]["SandboxKey"]
-    return facts.sandbox(details, key if key and Path(key).exists() else f"/proc/{details['State']['Pid']}/ns/net")
 
 
 def _healthcheck(spec: ContainerSpec) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from docker import APIClient
+from docker.errors import APIError
 
 from stackyard.hosts.docker import DockerEngine, EngineDown, EngineError, EngineSilent
 from stackyard.rooms.container.driver import (
@@ -17,7 +18,6 @@ from stackyard.rooms.container.driver import (
     Image,
     NoSpace,
     NotFound,
-    Sandbox,
     Status,
 )
 
@@ -83,6 +83,20 @@ def calls(engine: DockerEngine, subject: str = "") -> Iterator[APIClient]:
         raise failure(error, subject) from error
 
 
+class AlreadyThere(Exception):
+    """A former call has created it."""
+
+
+def create(api: APIClient, name: str, **settings: Any) -> None:
+    """Create a container. AlreadyThere when there is one of that name."""
+    try:
+        api.create_container(name=name, **settings)
+    except APIError as error:
+        if error.status_code == 409 and "already in use" in str(error):
+            raise AlreadyThere from error
+        raise
+
+
 def failure(error: EngineError, subject: str) -> DriverError:
     """What an error of the engine means, when nothing more is known than its status and words."""
     words = error.reason.lower()
@@ -118,17 +132,6 @@ def container_state(details: Details) -> ContainerState:
         error=state["Error"],
         out_of_memory=bool(state["OOMKilled"]),
         health=(state.get("Health") or {}).get("Status", "").replace("none", ""),
-    )
-
-
-def sandbox(details: Details, netns: str) -> Sandbox:
-    """What `inspect` of a pause container says. Each start of it makes a new namespace."""
-    state = details["State"]
-    id, running = (details["Config"]["Labels"] or {}).get(ID, ""), bool(state["Running"])
-    if not running:
-        return Sandbox(id=id, running=False)
-    return Sandbox(
-        id=id, running=True, netns=netns, pid=state["Pid"], generation=f"{details['Id'][:12]}@{state['StartedAt']}"
     )
 
 
