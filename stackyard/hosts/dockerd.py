@@ -189,6 +189,9 @@ class PrivateEngine:
         spawned = Process.open(pid)
         if spawned is None:
             raise EngineFailed(f"{program} ended at once; see {self.log}")
+        while not process.command_line(pid):  # shown a moment after it began: the next to ask must not miss it
+            if spawned.wait(0.001):
+                break
         return spawned
 
     def _settings(self, version: int) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 
@@ -21,6 +22,8 @@ def sleeper() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 
 def test_a_process_is_found_by_its_command_line_and_ended(sleeper: tuple[subprocess.Popen[bytes], str]) -> None:
     child, mark = sleeper
+    while not process.command_line(child.pid):  # shown a moment after it began
+        time.sleep(0.001)
     (found,) = process.running(lambda line: mark in line)
     with found:
         assert found.pid == child.pid
