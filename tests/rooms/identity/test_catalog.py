@@ -69,3 +69,13 @@ def test_regions_are_a_tree_that_endpoints_hold_in_place(cloud: Cloud, do: Admin
     do.do("DELETE", "/v3/regions/world")
     assert cloud.ask("GET", "/v3/regions/north", token=do.token).status_code == 404
     assert len(do.make("region", description="without an id")["id"]) == 32
+
+
+def test_what_keystone_has_and_this_room_has_not_yet_is_said_plainly(cloud: Cloud, demo: str) -> None:
+    for method, path in (("GET", "/v3/credentials"), ("POST", "/v3/OS-TRUST/trusts"), ("DELETE", "/v3/limits/x")):
+        refused = cloud.ask(method, path, token=demo)
+        assert refused.status_code == 501, path
+        assert path in refused.json["error"]["message"]
+        assert cloud.ask(method, path).status_code == 401
+    assert cloud.ask("GET", "/v3/nothing", token=demo).status_code == 404
+    assert cloud.ask("DELETE", "/v3/users", token=demo).status_code == 405

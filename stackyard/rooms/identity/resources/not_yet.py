@@ -1,0 +1,33 @@
+"""What Keystone has and this room has not yet: an honest no on every such path, rather than silence."""
+
+from stackyard.kernel.errors import NotImplementedYet
+from stackyard.kernel.exchange import Reply, Request
+from stackyard.kernel.resource import Route
+from stackyard.kernel.work import Work
+
+#: Collections, with a member below each unless the path ends in "!".
+_PATHS = (
+    "/v3/credentials", "/v3/policies", "/v3/limits", "/v3/limits/model!", "/v3/registered_limits",
+    "/v3/users/{user_id}/application_credentials", "/v3/users/{user_id}/access_rules",
+    "/v3/users/{user_id}/credentials/OS-EC2", "/v3/domains/config/default!", "/v3/domains/{domain_id}/config",
+    "/v3/OS-TRUST/trusts", "/v3/OS-TRUST/trusts/{trust_id}/roles", "/v3/OS-OAUTH1/consumers", "/v3/OS-OAUTH2/token!",
+    "/v3/OS-EP-FILTER/endpoint_groups", "/v3/OS-EP-FILTER/projects/{project_id}/endpoints",
+    "/v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups!", "/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects!",
+    "/v3/OS-FEDERATION/identity_providers", "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols",
+    "/v3/OS-FEDERATION/mappings", "/v3/OS-FEDERATION/service_providers", "/v3/OS-REVOKE/events!",
+    "/v3/ec2tokens!", "/v3/s3tokens!",
+)  # fmt: skip
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def refuse(work: Work, request: Request) -> Reply:
+    """Say so."""
+    raise NotImplementedYet(f"{request.method} {request.path} is not offered yet.", remedy="See docs/conformance.md.")
+
+
+def _routes(path: str) -> list[Route]:
+    paths = [path[:-1]] if path.endswith("!") else [path, f"{path}/{{id}}"]
+    return [Route(method=method, path=each, handler=refuse, reads="database") for each in paths for method in _METHODS]
+
+
+ROUTES = [route for path in _PATHS for route in _routes(path)]
