@@ -82,6 +82,8 @@ def test_data_is_uploaded_once_and_only_to_an_image_with_formats(glance: Glance)
     assert "disk_format" in answer.json()["message"]
     wrong = glance("PUT", bare["file"], content=b"x", headers={"Content-Type": "text/plain"})
     assert wrong.status_code == 415
+    headers = {"Content-Type": OCTETS, "X-Image-Meta-Store": "elsewhere"}
+    assert glance("PUT", glance.image()["file"], content=b"x", headers=headers).status_code == 400
     assert glance.show(bare["id"])["status"] == "queued"
 
 

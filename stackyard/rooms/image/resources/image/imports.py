@@ -17,13 +17,12 @@ from stackyard.rooms.image.resources.image import data, resource, rules, store
 from stackyard.rooms.image.vault import staged, vault
 
 METHODS = ("glance-direct", "web-download")
-STORES = ("files",)
 
 
 def begin(work: Work, record: Record, body: Any, query: Any) -> None:
     """Accept an import. Raises BadRequest for an unknown method or address, Conflict in the wrong state."""
     method = _method(body)
-    _check_stores(body)
+    _check_stores(body, vault(work.services).store.name)
     _check_state(record, method["name"])
     inputs = {"method": method["name"]}
     if method["name"] == "web-download":
@@ -46,7 +45,7 @@ def _method(body: Any) -> Mapping[str, Any]:
     return method
 
 
-def _check_stores(body: Mapping[str, Any]) -> None:
+def _check_stores(body: Mapping[str, Any], known: str) -> None:
     for name in ("all_stores", "all_stores_must_succeed"):
         if not isinstance(body.get(name, True), bool):
             raise BadRequest(f"'{name}' must be boolean value only", field=name)
@@ -54,8 +53,10 @@ def _check_stores(body: Mapping[str, Any]) -> None:
     if not isinstance(stores, list) or (body.get("all_stores") and stores):
         raise BadRequest("'stores' must be a list, and is not given together with 'all_stores'.", field="stores")
     for name in stores:
-        if name not in STORES:
-            raise Conflict(f"The selected store '{str(name)[:80]}' is not available.", field="stores")
+        if name != known:
+            raise Conflict(
+                f"The selected store '{str(name)[:80]}' is not available.", field="stores", remedy=f"Give {known}."
+            )
 
 
 def _check_state(record: Record, method: str) -> None:
@@ -77,16 +78,12 @@ def _check_state(record: Record, method: str) -> None:
 
 def run(steps: Steps, record: Record) -> None:
     """The steps: take the data into the store, then say so. Given up, nothing is kept and the image is queued again."""
-    services = steps.read(_services)
+    services = steps.services
     steps.undo("forget the size", steps.writing(_without_size, record.id))
     steps.undo("forget the data", rules.forget_data, services, record.id)
     facts = steps.call("take in the data", _take_in, services, record, steps.inputs)
     steps.write("is active", _completed, record.id, facts)
     steps.call("forget the staged data", _unstage, services, record.id)
-
-
-def _services(work: Work) -> Services:
-    return work.services
 
 
 def _take_in(services: Services, record: Record, inputs: Mapping[str, str]) -> dict[str, Any]:

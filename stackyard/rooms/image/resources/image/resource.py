@@ -87,7 +87,7 @@ def _post(suffix: str, rule: Callable[..., Any], policy: str, doc: str, status: 
 
 
 def _view(work: Work, record: Record, shown: dict[str, Any]) -> dict[str, Any]:
-    return representation(record, shown)
+    return representation(work, record, shown)
 
 
 IMAGE = Resource(

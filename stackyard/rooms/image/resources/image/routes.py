@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from stackyard.kernel import rows
 from stackyard.kernel.database import Record
-from stackyard.kernel.errors import UnsupportedMediaType
+from stackyard.kernel.errors import BadRequest, UnsupportedMediaType
 from stackyard.kernel.exchange import Reply, Request
 from stackyard.kernel.resource import Allow, Route
 from stackyard.kernel.shapes import show
@@ -12,6 +12,7 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.image.dialect import DIALECT
 from stackyard.rooms.image.ranges import requested
 from stackyard.rooms.image.resources.image import attributes, data, imports, listing, patch, resource, rules, store
+from stackyard.rooms.image.vault import vault
 
 OCTETS = "application/octet-stream"
 
@@ -28,7 +29,7 @@ def _create(work: Work, request: Request) -> Reply:
     headers = {
         "Location": f"{work.base_url}/image{body['self']}",
         "OpenStack-image-import-methods": ",".join(imports.METHODS),
-        "OpenStack-image-store-ids": ",".join(imports.STORES),
+        "OpenStack-image-store-ids": vault(work.services).store.name,
     }
     return Reply(status=201, body=body, headers=headers)
 
@@ -45,6 +46,7 @@ def _shown(work: Work, record: Record) -> dict[str, Any]:
 def _receive(work: Work, request: Request, goal: Literal["active", "uploading"]) -> Any:
     if request.content_type != OCTETS:
         raise UnsupportedMediaType(f"Image data has the media type {OCTETS}, not '{request.content_type[:100]}'.")
+    _check_store(request.headers.get("x-image-meta-store"), vault(work.services).store.name)
     arrival = data.accept(work, request.params["id"], goal, request.content_length)
     stream = request.stream or iter(())
 
@@ -53,6 +55,13 @@ def _receive(work: Work, request: Request, goal: Literal["active", "uploading"])
         return Reply(status=204)
 
     return receive
+
+
+def _check_store(asked: str | None, known: str) -> None:
+    if asked and asked != known:
+        raise BadRequest(
+            f"There is no store '{asked[:80]}'.", remedy=f"Give {known}, or none.", field="x-image-meta-store"
+        )
 
 
 def _upload(work: Work, request: Request) -> Any:

@@ -14,6 +14,7 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.image import resource
 from stackyard.rooms.image.resources.image.listing import Bound, Listing, Moment
 from stackyard.rooms.image.resources.member.store import MEMBERS
+from stackyard.rooms.image.vault import vault
 
 TAGS = database.table(
     "image_tags",
@@ -39,10 +40,10 @@ def load(work: Work, records: Sequence[Record]) -> None:
         by_id[each.image_id]["properties"][each.name] = each.value
 
 
-def representation(record: Record, shown: Mapping[str, Any]) -> dict[str, Any]:
+def representation(work: Work, record: Record, shown: Mapping[str, Any]) -> dict[str, Any]:
     """An image as answers carry it: its properties beside its attributes, its links as paths below the service."""
     path = f"{resource.IMAGE.path}/{record.id}"
-    data = {"stores": "files"} if record.status in ("active", "deactivated") else {}
+    data = {"stores": vault(work.services).store.name} if record.status in ("active", "deactivated") else {}
     return {
         **record.get("properties", {}),
         **shown,
