@@ -1,4 +1,5 @@
-"""The durable steps of a container's actions. Each line a named step; calls may run twice, writes commit with their mark."""
+"""The durable steps of a container's actions. Each line a named step; calls may run twice, writes commit with their
+mark."""
 
 from typing import Any, cast
 
@@ -6,6 +7,7 @@ from stackyard.kernel.database import Record
 from stackyard.kernel.steps import Refused, Steps
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.driver import (
+    Conflict,
     ContainerDriver,
     ContainerSpec,
     Healthcheck,
@@ -13,6 +15,7 @@ from stackyard.rooms.container.driver import (
     NotFound,
     PullPolicy,
     SandboxSpec,
+    Status,
 )
 from stackyard.rooms.container.resources.container import store
 from stackyard.rooms.container.resources.host import rules as hosts
@@ -57,11 +60,11 @@ def stop(steps: Steps, container: Record) -> None:
 
 
 def reboot(steps: Steps, container: Record) -> None:
-    """Stop and start, in a sandbox that is wired."""
+    """Stop and start, in a sandbox that is wired. What the engine has lost is made anew."""
     driver = _tasked(steps, container)
-    steps.call("stop it", driver.stop, container.uuid, steps.inputs["timeout"])
+    steps.call("stop it", _stop_if_there, driver, container.uuid, steps.inputs["timeout"])
     generation = steps.call("wire the sandbox", _wire, steps, driver, container.host, container)
-    state = steps.call("start it", _start_wired, steps, driver, container.host, container, generation)
+    state = steps.call("start it", _start_or_recreate, steps, driver, container.host, container, generation)
     steps.write("is restarted", store.observe, container.uuid, state, generation=generation)
 
 
@@ -81,7 +84,7 @@ def kill(steps: Steps, container: Record) -> None:
     """Send the signal, and write down what became of it."""
     name = steps.inputs["signal"]
     driver = _tasked(steps, container)
-    steps.call("send the signal", driver.kill, container.uuid, "SIGKILL" if name == "None" else name)
+    steps.call("send the signal", _signal, driver, container.uuid, "SIGKILL" if name == "None" else name)
     state = steps.call("look at it", driver.inspect, container.uuid)
     steps.write("was signalled", store.observe, container.uuid, state)
 
@@ -113,7 +116,7 @@ def delete(steps: Steps, container: Record) -> None:
     if host:
         driver = _driver(steps, host)
         if steps.action == "stop_and_delete":
-            steps.call("stop it", _stop_if_there, driver, uuid)
+            steps.call("stop it", _stop_if_there, driver, uuid, 10)
         steps.call("remove it from the engine", driver.remove, uuid, True)
         steps.call("unwire the sandbox", network.unwire, steps.services, host, uuid)
         steps.call("remove the sandbox", driver.remove_sandbox, uuid)
@@ -190,9 +193,19 @@ def _start_or_recreate(steps: Steps, driver: ContainerDriver, host: str, contain
         return _start_wired(steps, driver, host, container, wired)
 
 
-def _stop_if_there(driver: ContainerDriver, uuid: str) -> None:
+def _signal(driver: ContainerDriver, uuid: str, name: str) -> None:
+    """Send a signal. Sent again after a crash, it finds that the first one has ended the container: that is what was
+    asked."""
     try:
-        driver.stop(uuid, 10)
+        driver.kill(uuid, name)
+    except Conflict:
+        if driver.inspect(uuid).status in (Status.RUNNING, Status.PAUSED):
+            raise
+
+
+def _stop_if_there(driver: ContainerDriver, uuid: str, timeout: float) -> None:
+    try:
+        driver.stop(uuid, timeout)
     except NotFound:
         return
 

@@ -1,0 +1,227 @@
+"""Every operation of every room, at every step: failed, repeated, refused, overtaken, and the server killed. Afterwards
+the object is where it was asked to go, or where its declaration says it goes when that fails, with the reason; nothing
+differs between the database and the hosts; and once the object is deleted, nothing is left of it anywhere.
+
+What there is to test is read from the declarations; only how to bring an object to each operation is told here, in
+`scenarios.py`. Steps are learnt from a run without faults.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from stackyard.assemble import ROOMS
+from stackyard.kernel.database import Record
+from stackyard.kernel.journal.crash import AFTER_EFFECT, AFTER_RECORD, BEFORE
+from stackyard.kernel.journal.tables import DONE, FAILED, OPERATIONS
+from stackyard.kernel.resource import Resource
+from stackyard.kernel.steps import Refused, Transient
+from stackyard.testing.faults import Faults
+from tests.kernel.scenarios import SCENARIOS, Place, Scenario
+from tests.kernel.stage import Stage
+
+DECLARED = {
+    (room.name, resource.name, action): resource
+    for room in ROOMS
+    for resource in room.resources
+    for action in resource.operations
+}
+BUSY = "The engine is busy with a word nobody else says."
+
+
+@dataclass
+class Theatre:
+    """The stage that tests share as long as they pass, and what dry runs have taught of each operation."""
+
+    folder: Path
+    stage: Stage | None = None
+    slate: dict[str, Any] = field(default_factory=dict)
+    steps: dict[Place, list[str]] = field(default_factory=dict)
+    undos: dict[Place, list[str]] = field(default_factory=dict)
+
+    def open(self) -> Stage:
+        """The stage, built when there is none."""
+        if self.stage is None:
+            self.stage = Stage(self.folder)
+            _tidy(self.stage, *_warm_up(self.stage))
+            self.slate = self.stage.slate()
+        return self.stage
+
+    def close(self) -> None:
+        """End the stage: the next test gets a new one."""
+        if self.stage is not None:
+            self.stage.close()
+        self.stage = None
+
+
+def _warm_up(stage: Stage) -> tuple[Scenario, str]:
+    """What the first container of a project leaves behind rightly: its project's default security group."""
+    scenario = SCENARIOS["container", "container", "stop"]
+    return scenario, scenario.prepare(stage)
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    """The theatre of this module's tests."""
+    made = Theatre(tmp_path_factory.mktemp("theatre"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=sorted(SCENARIOS), ids=lambda place: "-".join(place))
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each operation."""
+    return tuple(request.param)
+
+
+@pytest.fixture
+def play(theatre: Theatre, place: Place) -> "Play":
+    """One operation, ready to be tried."""
+    return Play(theatre, place)
+
+
+class Play:
+    """Tries one operation, again and again."""
+
+    def __init__(self, theatre: Theatre, place: Place) -> None:
+        self.theatre, self.place = theatre, place
+        self.action = place[2]
+        self.scenario = SCENARIOS[place]
+        self.resource: Resource = DECLARED[place]
+
+    def steps(self) -> list[str]:
+        """The operation's steps, learnt from a run without faults."""
+        if self.place not in self.theatre.steps:
+            self.theatre.steps[self.place] = self.once("without faults", lambda faults, uuid: None)
+        return self.theatre.steps[self.place]
+
+    def undos(self) -> list[str]:
+        """What it takes back, in order, when its last step is refused."""
+        if self.place not in self.theatre.undos:
+            reached = self.once("refused in its last step", self.refused_in(self.steps()[-1]), well=False)
+            self.theatre.undos[self.place] = [each for each in reached if each not in self.steps()]
+        return self.theatre.undos[self.place]
+
+    def refused_in(self, step: str) -> Callable[[Faults, str], None]:
+        """The fault: that step is refused."""
+        return lambda faults, uuid: faults.fail(self.action, step, Refused(BUSY))
+
+    def once(
+        self, what: str, plan: Callable[[Faults, str], None], *, well: bool = True, gone: bool = False, deaths: int = 0
+    ) -> list[str]:
+        """One try with the planned faults. `well`: it ends where it was asked to; else in its failure state. `gone`:
+        the object is deleted meanwhile. Returns the steps that were reached."""
+        stage = self.theatre.open()
+        try:
+            return self._once(stage, plan, well=well, gone=gone, deaths=deaths)
+        except BaseException as error:
+            error.add_note(f"{'.'.join(self.place)}, {what}")
+            self.theatre.close()
+            raise
+
+    def _once(
+        self, stage: Stage, plan: Callable[[Faults, str], None], *, well: bool, gone: bool, deaths: int
+    ) -> list[str]:
+        uuid = self.scenario.prepare(stage)
+        before = self._state(stage, uuid)
+        stage.faults = Faults()
+        uuid = self.scenario.ask(stage, uuid)
+        [operation] = stage.operations(OPERATIONS.c.due_at.is_not(None))
+        assert (operation.action, operation.object_id) == (self.action, uuid)
+        plan(stage.faults, uuid)
+        assert stage.perform_through_deaths() == deaths
+        assert not stage.faults.pending, "the planned fault never happened"
+        reached = [step for action, step, moment in stage.faults.reached if (action, moment) == (self.action, BEFORE)]
+        [operation] = stage.operations(OPERATIONS.c.id == operation.id)
+        if not gone:
+            self._check_end(stage, operation, uuid, before, well)
+        stage.reconcile()
+        assert stage.mismatches() == []
+        _tidy(stage, self.scenario, uuid)
+        assert stage.slate() == self.theatre.slate
+        return reached
+
+    def _check_end(self, stage: Stage, operation: Record, uuid: str, before: str | None, well: bool) -> None:
+        if well:
+            assert (operation.state, operation.reason) == (DONE, None)
+            assert self._state(stage, uuid) == self.scenario.ends
+            return
+        assert operation.state == FAILED
+        assert BUSY in operation.reason
+        assert self._state(stage, uuid) == (self.resource.operations[self.action].failing_to or before)
+        life, row = self.resource.life, self._row(stage, uuid)
+        if life and life.reason and row:
+            assert BUSY in row[life.reason], "the object itself tells why"
+
+    def _row(self, stage: Stage, uuid: str) -> Record | None:
+        source = self.resource.table
+        with stage.cloud.database.read() as tx:
+            return tx.one(sa.select(source).where(source.c[self.resource.id_field] == uuid))
+
+    def _state(self, stage: Stage, uuid: str) -> str | None:
+        row, life = self._row(stage, uuid), self.resource.life
+        return str(row[life.field]) if row and life else None
+
+
+def _tidy(stage: Stage, scenario: Scenario, uuid: str) -> None:
+    scenario.clear(stage, uuid)
+    stage.perform()
+
+
+# -- the tests --
+
+
+def test_every_operation_has_a_scenario() -> None:
+    assert sorted(DECLARED) == sorted(SCENARIOS)
+
+
+def test_a_step_that_fails_for_now_is_tried_again(play: Play) -> None:
+    for step in play.steps():
+        play.once(f"'{step}' fails once", lambda faults, _, at=step: faults.fail(play.action, at, Transient(BUSY)))
+
+
+def test_a_step_whose_answer_is_lost_is_repeated_without_harm(play: Play) -> None:
+    for step in play.steps():
+
+        def lose(faults: Faults, _: str, at: str = step) -> None:
+            faults.fail(play.action, at, Transient(BUSY), times=2, moment=AFTER_EFFECT)
+
+        play.once(f"the answer of '{step}' is lost twice", lose)
+
+
+def test_a_step_that_is_refused_ends_it_with_the_reason(play: Play) -> None:
+    for step in play.steps():
+        play.once(f"'{step}' is refused", play.refused_in(step), well=False)
+
+
+@pytest.mark.parametrize("moment", [BEFORE, AFTER_EFFECT, AFTER_RECORD])
+def test_a_server_killed_in_a_step_is_followed_by_one_that_ends_it(play: Play, moment: str) -> None:
+    # Before the second step is after the first.
+    for step in play.steps()[:1] if moment == BEFORE else play.steps():
+        play.once(
+            f"killed {moment} of '{step}'", lambda faults, _, at=step: faults.crash(play.action, at, moment), deaths=1
+        )
+
+
+def test_a_server_killed_while_it_takes_back_is_followed_by_one_that_goes_on(play: Play) -> None:
+    for undo in play.undos():
+
+        def plan(faults: Faults, uuid: str, at: str = undo) -> None:
+            play.refused_in(play.steps()[-1])(faults, uuid)
+            faults.crash(play.action, at, AFTER_EFFECT)
+
+        play.once(f"killed in '{undo}'", plan, well=False, deaths=1)
+
+
+def test_a_delete_at_any_step_leaves_nothing(play: Play) -> None:
+    stage_of = play.theatre.open
+    for step in play.steps():
+
+        def plan(faults: Faults, uuid: str, at: str = step) -> None:
+            faults.do(play.action, at, AFTER_RECORD, lambda: play.scenario.clear(stage_of(), uuid))
+
+        play.once(f"deleted after '{step}'", plan, gone=True)
