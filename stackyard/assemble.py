@@ -90,7 +90,8 @@ def _engine(settings: Settings) -> Engine:
 
 @dataclass(kw_only=True)
 class Cloud:
-    """A whole cloud in this process. `prepare`, `connect`, `start` bring it up, `stop` down; what runs on the host stays."""
+    """A whole cloud in this process. `prepare`, `connect`, `start` bring it up, `stop` down; what runs on the host
+    stays."""
 
     settings: Settings
     drivers: Mapping[str, object]
@@ -108,15 +109,20 @@ class Cloud:
         self.services = Services(
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
             clock=self.clock, nodes=self.nodes, settings=self.settings, bound={},
-            signal=lambda name: self.reconcilers.signal(name),
+            signal=self._signal,
         )  # fmt: skip
-        self.reconcilers = Reconcilers(self.services, [auditing(self.book), pruning(), *(each for room in self.rooms for each in room.reconcilers)])
+        self.reconcilers = Reconcilers(
+            self.services, [auditing(self.book), pruning(), *(each for room in self.rooms for each in room.reconcilers)]
+        )
         self.workers = Workers(
             self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ)
         )
         self.node = Node(self._facts().hostname, self.drivers, CONTRACTS, self._facts)
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
         self.front = Front(Chain(self.services, router, self._validate))
+
+    def _signal(self, name: str) -> None:
+        self.reconcilers.signal(name)
 
     def _validate(self, tx: Transaction, token: str) -> Caller:
         return cast(Caller, self.services.bound["identity"].validate(tx, token))
@@ -166,11 +172,17 @@ class Cloud:
         if owner is None:
             return
         image.seed_image(
-            self.services, partial(_built, driver), name=FIRST_IMAGE, owner=owner.id, disk_format="raw", container_format="docker"
+            self.services,
+            partial(_built, driver),
+            name=FIRST_IMAGE,
+            owner=owner.id,
+            disk_format="raw",
+            container_format="docker",
         )
 
     def stop(self, grace: float = 10) -> None:
-        """Everything down, in reverse; steps under way end at their boundary or are taken up again at the next start."""
+        """Everything down, in reverse; steps under way end at their boundary or are taken up again at the next
+        start."""
         self.reconcilers.stop()
         self.workers.stop(grace)
         self.node.close()

@@ -26,7 +26,9 @@ State lives in one folder: --state, or $STACKYARD_STATE, or /var/lib/stackyard.
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(
-        prog="stackyard", description="OpenStack's container cloud in one process.", epilog=EPILOG,
+        prog="stackyard",
+        description="OpenStack's container cloud in one process.",
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"stackyard {__version__}")
@@ -34,12 +36,18 @@ def parser() -> argparse.ArgumentParser:
     _up(commands.add_parser("up", help="start the cloud, or say that it runs"))
     _serve(commands.add_parser("serve", help="run the server in the foreground (what `up` starts)"))
     down = _with_state(commands.add_parser("down", help="stop the cloud and its containers"))
-    down.add_argument("--purge", action="store_true", help="also delete all its state and leave the host as it was before")
-    down.add_argument("--grace", type=float, default=10, metavar="SECONDS", help="how long containers may take to end (10)")
+    down.add_argument(
+        "--purge", action="store_true", help="also delete all its state and leave the host as it was before"
+    )
+    down.add_argument(
+        "--grace", type=float, default=10, metavar="SECONDS", help="how long containers may take to end (10)"
+    )
     _with_state(_json(commands.add_parser("status", help="what runs, and how it is")))
     why = _with_state(_json(commands.add_parser("why", help="what happened to an object, step by step")))
     why.add_argument("id", help="the id of any object: a container, a port, an image, an operation")
-    _with_state(_json(commands.add_parser("check", help="compare the database with the host; exits 1 when anything differs")))
+    _with_state(
+        _json(commands.add_parser("check", help="compare the database with the host; exits 1 when anything differs"))
+    )
     reconcile = _with_state(_json(commands.add_parser("reconcile", help="run a repair by hand")))
     reconcile.add_argument("--once", required=True, metavar="NAME", help="which one; `stackyard status` lists them")
     return top
@@ -62,10 +70,14 @@ def _serve(command: argparse.ArgumentParser) -> None:
 
 def _up(command: argparse.ArgumentParser) -> None:
     _with_state(command)
-    command.description = "Start the cloud. What is chosen here is recorded at the first start and cannot be changed later."
+    command.description = (
+        "Start the cloud. What is chosen here is recorded at the first start and cannot be changed later."
+    )
     command.add_argument("--host", metavar="ADDRESS", help="the address the API listens on (127.0.0.1)")
     command.add_argument("--port", type=int, metavar="PORT", help="its port (8800)")
-    command.add_argument("--public-url", metavar="URL", help="the base URL that clients use, when it is not host and port")
+    command.add_argument(
+        "--public-url", metavar="URL", help="the base URL that clients use, when it is not host and port"
+    )
     command.add_argument("--region", metavar="NAME", help="the region's name (RegionOne)")
     command.add_argument("--engine", metavar="URL", help="use an existing Docker (unix:///…) instead of a private one")
     command.add_argument("--external-cidr", metavar="CIDR", help="the range of the network 'public' (203.0.113.0/24)")

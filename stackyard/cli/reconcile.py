@@ -16,5 +16,6 @@ def run(asked: argparse.Namespace) -> int:
             print(f"repaired: {each}")
         for each in report["failed"]:
             print(f"failed: {each}")
-        print(f"{asked.once}: looked at {report['examined']}, repaired {len(report['repaired'])}, failed {len(report['failed'])}")
+        repaired, failed = len(report["repaired"]), len(report["failed"])
+        print(f"{asked.once}: looked at {report['examined']}, repaired {repaired}, failed {failed}")
     return 1 if report["failed"] else 0

@@ -21,7 +21,8 @@ def run(asked: argparse.Namespace) -> int:
 def lines(status: dict[str, Any]) -> list[str]:
     """The status as a person reads it."""
     said = [
-        f"API          {status['base_url']}   region {status['region']}, up for {_span(status['seconds'])}, {status['phase']}",
+        f"API          {status['base_url']}   region {status['region']}",
+        f"cloud        {status['phase']}, up for {_span(status['seconds'])}",
         f"server       pid {status['pid']}, {status['memory_mib']} MiB, {status['version']}",
         f"state        {status['state_dir']}   cloud id {status['cloud_id']}",
         f"engine       {status['engine']}",

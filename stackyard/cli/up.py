@@ -45,8 +45,8 @@ def _settle(asked: argparse.Namespace) -> None:
     for name, value in given.items():
         if getattr(known, name) != value:
             raise CommandFailed(
-                f"--{name.replace('_', '-')} was chosen as {getattr(known, name)!r} at the first start and cannot be changed; "
-                f"`stackyard down --purge` removes the cloud"
+                f"--{name.replace('_', '-')} was chosen as {getattr(known, name)!r} at the first start and cannot be "
+                f"changed; `stackyard down --purge` removes the cloud"
             )
 
 
@@ -76,7 +76,9 @@ def _follow(state: Path, server: subprocess.Popen[bytes] | None, began: float) -
         if status and phase == "in trouble":
             raise CommandFailed("; ".join(status["warnings"]) + f"\nThe log: {state / 'logs' / 'server.log'}")
         if status and phase == "ready" and answered:
-            print(f"the cloud is ready: {status['base_url']}   credentials: {state / 'clouds.yaml'}, {state / 'openrc'}")
+            print(
+                f"the cloud is ready: {status['base_url']}   credentials: {state / 'clouds.yaml'}, {state / 'openrc'}"
+            )
             return 0
         time.sleep(0.02)
     raise CommandFailed(f"the cloud is not ready after {PATIENCE} seconds ({phase or 'no answer'}):\n{_tail(state)}")
@@ -93,7 +95,9 @@ def _authenticated(state: Path, base_url: str) -> float | None:
     """The moment at which a request with a fresh token was answered, or None when that is not possible yet."""
     try:
         known = dict(
-            line.removeprefix("export ").split("=", 1) for line in (state / "openrc").read_text().splitlines() if "=" in line
+            line.removeprefix("export ").split("=", 1)
+            for line in (state / "openrc").read_text().splitlines()
+            if "=" in line
         )
     except FileNotFoundError:
         return None

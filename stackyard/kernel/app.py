@@ -1,7 +1,7 @@
 """The edge: Falcon's ASGI side hands every request to the chain and sends its answer. The only asynchronous code here.
 
-Reads that touch only the database run on the event loop's thread (measured faster than a hop to a pool); everything else
-runs in bounded pools, so that slow drivers and hashing never hold up a read.
+Reads that touch only the database run on the event loop's thread (measured faster than a hop to a pool); everything
+else runs in bounded pools, so that slow drivers and hashing never hold up a read.
 """
 
 import asyncio
@@ -79,7 +79,9 @@ class Front:
         else:
             self.chain.receive(exchange, await _body(req))
         slow = endpoint.stream or endpoint.reads == "driver"
-        return await asyncio.get_running_loop().run_in_executor(self.slow_pool if slow else self.pool, self.chain.run, exchange)
+        return await asyncio.get_running_loop().run_in_executor(
+            self.slow_pool if slow else self.pool, self.chain.run, exchange
+        )
 
     def close(self) -> None:
         """End the pools; running handlers finish."""
@@ -94,8 +96,13 @@ def _request(req: falcon.asgi.Request, base_url: str) -> Request:
         length = None
     path = req.path.rstrip("/") or "/"
     return Request(
-        method=req.method, path=path, base_url=base_url, headers={name.lower(): value for name, value in req.headers.items()},
-        raw_query=parse_qsl(req.query_string, keep_blank_values=True), content_length=length, remote_address=req.remote_addr,
+        method=req.method,
+        path=path,
+        base_url=base_url,
+        headers={name.lower(): value for name, value in req.headers.items()},
+        raw_query=parse_qsl(req.query_string, keep_blank_values=True),
+        content_length=length,
+        remote_address=req.remote_addr,
     )
 
 
@@ -110,7 +117,8 @@ async def _body(req: falcon.asgi.Request) -> bytes:
 
 
 def _chunks(req: falcon.asgi.Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-    """The body for a handler in a pool thread; each chunk is fetched when the handler asks, which is the back-pressure."""
+    """The body for a handler in a pool thread; each chunk is fetched when the handler asks, which is the
+    back-pressure."""
 
     async def fetch() -> bytes:
         return bytes(await req.stream.read(CHUNK))

@@ -51,5 +51,8 @@ ANONYMOUS = Caller()
 def service_caller(name: str, *, project_id: str | None = None, user_id: str | None = None) -> Caller:
     """The identity under which Stackyard itself does long work, bound to who asked for it."""
     return Caller(
-        user_id=user_id, user_name=f"stackyard-{name}", project_id=project_id, roles=("admin", "manager", "member", "reader", "service")
+        user_id=user_id,
+        user_name=f"stackyard-{name}",
+        project_id=project_id,
+        roles=("admin", "manager", "member", "reader", "service"),
     )

@@ -104,7 +104,9 @@ class Chain:
                 if needed == "required":
                     raise
         elif needed == "required":
-            raise Unauthorized("The request you have made requires authentication.", remedy="Send a valid token in X-Auth-Token.")
+            raise Unauthorized(
+                "The request you have made requires authentication.", remedy="Send a valid token in X-Auth-Token."
+            )
         if exchange.endpoint is None:
             self.router.candidates(exchange.request.method, exchange.request.path)
 
@@ -127,8 +129,14 @@ class Chain:
     def work(self, exchange: Exchange, tx: Transaction) -> Work:
         """The unit of work of this request in this transaction."""
         return Work(
-            tx=tx, caller=exchange.caller, services=self.services, request_id=exchange.request_id, version=exchange.version,
-            base_url=self.services.settings.base_url, params=exchange.request.params, query=dict(exchange.request.raw_query),
+            tx=tx,
+            caller=exchange.caller,
+            services=self.services,
+            request_id=exchange.request_id,
+            version=exchange.version,
+            base_url=self.services.settings.base_url,
+            params=exchange.request.params,
+            query=dict(exchange.request.raw_query),
         )
 
     def find_and_allow(self, exchange: Exchange, work: Work) -> None:
@@ -149,7 +157,8 @@ class Chain:
             return
         raise Forbidden(
             f"You are not authorized to perform the requested action: {endpoint.allow.name}.",
-            remedy="Policy does not allow it with your roles and scope.", kind="PolicyNotAuthorized",
+            remedy="Policy does not allow it with your roles and scope.",
+            kind="PolicyNotAuthorized",
         )
 
     def validate(self, exchange: Exchange) -> None:
@@ -201,7 +210,11 @@ class Chain:
             headers["WWW-Authenticate"] = f'Keystone uri="{self.services.settings.base_url}/identity"'
         status = error.status
         if exchange.room is None:
-            return Reply(status=status, body={"error": {"code": status, "title": error.title, "message": error.message}}, headers=headers)
+            return Reply(
+                status=status,
+                body={"error": {"code": status, "title": error.title, "message": error.message}},
+                headers=headers,
+            )
         if isinstance(error, QuotaExceeded):
             status = exchange.room.dialect.quota_status
         return Reply(status=status, body=exchange.room.dialect.error(error), headers=headers)
@@ -209,7 +222,9 @@ class Chain:
     def failure(self, exchange: Exchange, error: Exception) -> Reply:
         """An error of our own: logged with the request id, no word of it to the caller."""
         log.exception("request failed", extra={"request_id": exchange.request_id, "path": exchange.request.path})
-        return self.refusal(exchange, ApiError("An unexpected error occurred.", remedy=f"Quote {exchange.request_id} to the operator."))
+        return self.refusal(
+            exchange, ApiError("An unexpected error occurred.", remedy=f"Quote {exchange.request_id} to the operator.")
+        )
 
     def finish(self, exchange: Exchange, reply: Reply) -> None:
         """Headers every answer carries."""

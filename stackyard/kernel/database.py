@@ -74,7 +74,9 @@ def column_type(kind: Kind) -> Any:
     """The column type that stores a kind of value."""
     if kind.storage == "text":
         return sa.String(kind.length) if kind.length else sa.Text()
-    return {"boolean": sa.Boolean, "bigint": sa.BigInteger, "float": sa.Float, "json": Json, "instant": Instant}[kind.storage]()
+    return {"boolean": sa.Boolean, "bigint": sa.BigInteger, "float": sa.Float, "json": Json, "instant": Instant}[
+        kind.storage
+    ]()
 
 
 Column = sa.Column
@@ -88,7 +90,8 @@ def table(name: str, *items: Any) -> sa.Table:
 
 
 class Transaction:
-    """One open transaction. Everything a rule reads and writes goes through it and is committed together or not at all."""
+    """One open transaction. Everything a rule reads and writes goes through it and is committed together or not at
+    all."""
 
     def __init__(self, connection: Connection, *, writable: bool) -> None:
         self.connection = connection
@@ -220,7 +223,9 @@ def _translated() -> Iterator[None]:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = sa.create_engine(url, pool_size=16, max_overflow=48, connect_args={"check_same_thread": False, "timeout": 30})
+    engine = sa.create_engine(
+        url, pool_size=16, max_overflow=48, connect_args={"check_same_thread": False, "timeout": 30}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, record: object) -> None:

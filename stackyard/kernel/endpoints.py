@@ -87,9 +87,19 @@ def _route(room: Room, route: Route) -> Endpoint:
         return route.handler(work, request)
 
     return Endpoint(
-        room=room, method=route.method, path=room.path + route.path, status=route.status, handle=handle, allow=route.allow,
-        token=route.token, reads=_reads(route.method, route.reads), stream=route.stream, since=_version(route.since),
-        read=_bare_reader(route.body), query=route.query, doc=route.doc,
+        room=room,
+        method=route.method,
+        path=room.path + route.path,
+        status=route.status,
+        handle=handle,
+        allow=route.allow,
+        token=route.token,
+        reads=_reads(route.method, route.reads),
+        stream=route.stream,
+        since=_version(route.since),
+        read=_bare_reader(route.body),
+        query=route.query,
+        doc=route.doc,
     )
 
 
@@ -109,10 +119,21 @@ def _action(room: Room, resource: Resource, action: Action) -> Endpoint:
 
     base = room.path + resource.path + ("/{id}" if member else "")
     return Endpoint(
-        room=room, resource=resource, method=action.method, path=f"{base}/{action.suffix}".rstrip("/"), status=action.status,
-        handle=handle, allow=action.allow, reads=_reads(action.method, action.reads), since=_version(action.since),
-        until=_version(action.until), find=_finder(resource) if member else None, read=_bare_reader(action.body),
-        query=action.query, before=action.before, doc=action.doc,
+        room=room,
+        resource=resource,
+        method=action.method,
+        path=f"{base}/{action.suffix}".rstrip("/"),
+        status=action.status,
+        handle=handle,
+        allow=action.allow,
+        reads=_reads(action.method, action.reads),
+        since=_version(action.since),
+        until=_version(action.until),
+        find=_finder(resource) if member else None,
+        read=_bare_reader(action.body),
+        query=action.query,
+        before=action.before,
+        doc=action.doc,
     )
 
 
@@ -130,27 +151,61 @@ def _verbs(room: Room, resource: Resource) -> Iterator[Endpoint]:
     dialect, find = room.dialect, _finder(resource)
     made: dict[str, Callable[[], Endpoint]] = {
         "list": lambda: Endpoint(
-            room=room, resource=resource, method="GET", path=collection, status=200, handle=_list(room, resource),
-            allow=resource.allow("list"), reads="database", before=resource.before.get("list"),
+            room=room,
+            resource=resource,
+            method="GET",
+            path=collection,
+            status=200,
+            handle=_list(room, resource),
+            allow=resource.allow("list"),
+            reads="database",
+            before=resource.before.get("list"),
         ),
         "show": lambda: Endpoint(
-            room=room, resource=resource, method="GET", path=member, status=200, handle=_show(room, resource), find=find,
-            allow=resource.allow("show"), reads="database",
+            room=room,
+            resource=resource,
+            method="GET",
+            path=member,
+            status=200,
+            handle=_show(room, resource),
+            find=find,
+            allow=resource.allow("show"),
+            reads="database",
         ),
         "create": lambda: Endpoint(
-            room=room, resource=resource, method="POST", path=collection, status=resource.create_status or dialect.create_status,
-            handle=_create(room, resource), allow=resource.allow("create"), read=_create_reader(resource),
-            query=resource.create_query, before=resource.before.get("create"),
+            room=room,
+            resource=resource,
+            method="POST",
+            path=collection,
+            status=resource.create_status or dialect.create_status,
+            handle=_create(room, resource),
+            allow=resource.allow("create"),
+            read=_create_reader(resource),
+            query=resource.create_query,
+            before=resource.before.get("create"),
         ),
         "update": lambda: Endpoint(
-            room=room, resource=resource, method=dialect.update, path=member,
-            status=resource.update_status or dialect.update_status, handle=_update(resource), find=find,
-            allow=resource.allow("update"), read=_update_reader(resource), before=resource.before.get("update"),
+            room=room,
+            resource=resource,
+            method=dialect.update,
+            path=member,
+            status=resource.update_status or dialect.update_status,
+            handle=_update(resource),
+            find=find,
+            allow=resource.allow("update"),
+            read=_update_reader(resource),
+            before=resource.before.get("update"),
         ),
         "delete": lambda: Endpoint(
-            room=room, resource=resource, method="DELETE", path=member,
-            status=resource.delete_status or dialect.delete_status, handle=_delete(resource), find=find,
-            allow=resource.allow("delete"), query=resource.delete_query,
+            room=room,
+            resource=resource,
+            method="DELETE",
+            path=member,
+            status=resource.delete_status or dialect.delete_status,
+            handle=_delete(resource),
+            find=find,
+            allow=resource.allow("delete"),
+            query=resource.delete_query,
         ),
     }
     for verb in resource.verbs:
@@ -165,7 +220,8 @@ def unwrapped(room: Room, resource: Resource, given: Any) -> Any:
         return given
     if not isinstance(given, Mapping) or resource.name not in given:
         raise BadRequest(
-            f"The request body must be an object with the member '{resource.name}'.", field=resource.name,
+            f"The request body must be an object with the member '{resource.name}'.",
+            field=resource.name,
             remedy=f'Send {{"{resource.name}": {{…}}}}.',
         )
     return given[resource.name]
@@ -198,7 +254,9 @@ def _url(work: Work, room: Room, resource: Resource, record: Mapping[str, Any]) 
     return f"{work.base_url}{room.path}{path}/{record.get(resource.id_field)}"
 
 
-def rendered(work: Work, room: Room, resource: Resource, records: Sequence[Record], only: Sequence[str] = ()) -> list[dict[str, Any]]:
+def rendered(
+    work: Work, room: Room, resource: Resource, records: Sequence[Record], only: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Records as answers carry them, loading what they need with one query."""
     if resource.load:
         resource.load(work, records)
@@ -316,11 +374,16 @@ def policy_target(work: Work, endpoint: Endpoint, call: Call) -> dict[str, Any]:
 
 
 def _given_object(endpoint: Endpoint, call: Call) -> Record:
-    """The input as it came, before validation: policy is asked first, so that a stranger learns nothing from a schema."""
+    """The input as it came, before validation: policy is asked first, so that a stranger learns nothing from a
+    schema."""
     given = call.given
     if isinstance(given, Mapping) and endpoint.resource and isinstance(given.get(endpoint.resource.name), Mapping):
         given = given[endpoint.resource.name]
-    return Record({name: value for name, value in given.items() if isinstance(name, str)}) if isinstance(given, Mapping) else Record()
+    return (
+        Record({name: value for name, value in given.items() if isinstance(name, str)})
+        if isinstance(given, Mapping)
+        else Record()
+    )
 
 
 def read_call(endpoint: Endpoint, call: Call, asked: Version | None) -> None:

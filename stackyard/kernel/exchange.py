@@ -9,9 +9,9 @@ from stackyard.kernel.database import Record
 
 @dataclass(kw_only=True)
 class Request:
-    """A request after routing. `params` are the path's placeholders, `query` the declared query fields (or all raw ones,
-    last value wins, when the route declares none), `body` the parsed and validated body (or the JSON as it came when the
-    route declares no fields), `stream` the unread body of a streaming route, in chunks."""
+    """A request after routing. `params` are the path's placeholders, `query` the declared query fields (or all raw
+    ones, last value wins, when the route declares none), `body` the parsed and validated body (or the JSON as it came
+    when the route declares no fields), `stream` the unread body of a streaming route, in chunks."""
 
     method: str
     path: str
@@ -33,7 +33,8 @@ class Request:
 
 @dataclass(kw_only=True)
 class Reply:
-    """An answer: JSON-able `body`, or raw `data`, or a `stream` of chunks (closed in every case when it has `close`)."""
+    """An answer: JSON-able `body`, or raw `data`, or a `stream` of chunks (closed in every case when it has
+    `close`)."""
 
     status: int = 200
     body: Any = None

@@ -20,7 +20,8 @@ Parse = Callable[[Any, str, bool], Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of value is read, described and stored. `storage` is one of the names `database` maps to a column."""
+    """How one kind of value is read, described and stored. `storage` is one of the names `database` maps to a
+    column."""
 
     parse: Parse
     schema: Mapping[str, Any]
@@ -45,30 +46,29 @@ def Text(*, min: int = 0, max: int | None = 255, pattern: str | None = None, num
     def parse(value: Any, path: str, strict: bool) -> str:
         if number and isinstance(value, int | float) and not isinstance(value, bool):
             value = str(value)
-        if not isinstance(value, str):
-            raise invalid(path, f"{_shown(value)} is not a string.")
+        _is_text(value, path)
         if len(value) < min:
             raise invalid(path, "must not be empty." if min == 1 else f"must have at least {min} characters.")
         if max is not None and len(value) > max:
             raise invalid(path, f"has {len(value)} characters; at most {max} are allowed.")
-        if "\x00" in value:
-            raise invalid(path, "must not contain NUL characters.")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise invalid(path, "is not valid Unicode text.") from None
         if compiled and not compiled.fullmatch(value):
             raise invalid(path, f"{_shown(value)} does not match '{pattern}'.")
-        return value
+        return str(value)
 
-    schema: dict[str, Any] = {"type": "string"}
-    if min:
-        schema["minLength"] = min
-    if max is not None:
-        schema["maxLength"] = max
-    if pattern:
-        schema["pattern"] = f"^(?:{pattern})$"
-    return Kind(parse, schema, "text", max)
+    limits = {"minLength": min or None, "maxLength": max, "pattern": f"^(?:{pattern})$" if pattern else None}
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    return Kind(parse, {"type": "string", **given}, "text", max)
+
+
+def _is_text(value: Any, path: str) -> None:
+    if not isinstance(value, str):
+        raise invalid(path, f"{_shown(value)} is not a string.")
+    if "\x00" in value:
+        raise invalid(path, "must not contain NUL characters.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise invalid(path, "is not valid Unicode text.") from None
 
 
 def Uuid(*, hex: bool = False) -> Kind:
@@ -151,7 +151,11 @@ def OneOf(*values: str, fold: bool = False) -> Kind:
     canonical = {(v.lower() if fold else v): v for v in values}
 
     def parse(value: Any, path: str, strict: bool) -> str:
-        found = canonical.get(value.lower() if fold and isinstance(value, str) else value) if isinstance(value, str) else None
+        found = (
+            canonical.get(value.lower() if fold and isinstance(value, str) else value)
+            if isinstance(value, str)
+            else None
+        )
         if found is None:
             raise invalid(path, f"{_shown(value)} is not one of {', '.join(values)}.")
         return found
@@ -170,7 +174,9 @@ def IpAddress(version: int | None = None) -> Kind:
             if version and address.version != version:
                 raise ValueError
         except ValueError:
-            raise invalid(path, f"{_shown(value)} is not a valid IP{f'v{version}' if version else ''} address.") from None
+            raise invalid(
+                path, f"{_shown(value)} is not a valid IP{f'v{version}' if version else ''} address."
+            ) from None
         return str(address)
 
     return Kind(parse, {"type": "string", "format": f"ipv{version}" if version else "ip"}, "text", 45)

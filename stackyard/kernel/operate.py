@@ -18,7 +18,8 @@ Verb = Callable[[str], Any]
 
 
 class Operate:
-    """An ASGI application of verbs: `GET or POST /<verb>/<argument>` calls the verb and answers with its value as JSON."""
+    """An ASGI application of verbs: `GET or POST /<verb>/<argument>` calls the verb and answers with its value as
+    JSON."""
 
     def __init__(self, verbs: dict[str, Verb]) -> None:
         self._verbs = verbs

@@ -17,7 +17,8 @@ from stackyard.kernel.room import Room
 
 @dataclass(frozen=True)
 class RuleBook:
-    """One room's parsed rules, in the form oslo.policy's checks expect of their enforcer ("rule:name" looks up here)."""
+    """One room's parsed rules, in the form oslo.policy's checks expect of their enforcer ("rule:name" looks up
+    here)."""
 
     rules: oslo.Rules
 
@@ -37,7 +38,9 @@ class Policies:
     def allows(self, name: str, caller: Caller, target: Mapping[str, Any]) -> bool:
         """Whether the named rule lets the caller act on the target. Unknown names deny."""
         book = self._books.get(name)
-        return book is not None and bool(book.rules[name](dict(target), caller.credentials(), cast(oslo.Enforcer, book), name))
+        return book is not None and bool(
+            book.rules[name](dict(target), caller.credentials(), cast(oslo.Enforcer, book), name)
+        )
 
 
 def rules_of(room: Room) -> Iterable[Allow]:

@@ -75,8 +75,12 @@ def _cut(records: list[Record], limit: int | None, backwards: bool, key: str, ma
     records = records[:limit] if more else records
     if backwards:
         records = records[::-1]
-        return Page(records, records[-1][key] if records and marked else None, records[0][key] if records and more else None)
-    return Page(records, records[-1][key] if more and records else None, records[0][key] if records and marked else None)
+        return Page(
+            records, records[-1][key] if records and marked else None, records[0][key] if records and more else None
+        )
+    return Page(
+        records, records[-1][key] if more and records else None, records[0][key] if records and marked else None
+    )
 
 
 def _limit(text: str | None, dialect: Dialect) -> int | None:
@@ -102,12 +106,16 @@ def _sort_keys(resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, st
     chosen: list[tuple[str, bool]] = []
     default_column, default_direction = resource.default_sort or (_default_order(resource), "asc")
     for index, key in enumerate(keys):
-        direction = directions[index] if index < len(directions) else (directions[-1] if directions else default_direction)
+        direction = (
+            directions[index] if index < len(directions) else (directions[-1] if directions else default_direction)
+        )
         each = resource.all_fields.get(key) or next((f for f in resource.all_fields.values() if f.alias == key), None)
         if each is None or not (each.sort and each.stored and each.read):
             raise BadRequest(f"'{key[:80]}' is not an attribute that lists can be sorted by.", field="sort_key")
         if direction not in ("asc", "desc"):
-            raise BadRequest(f"'{direction[:80]}' is not a sort direction.", field="sort_dir", remedy="Give asc or desc.")
+            raise BadRequest(
+                f"'{direction[:80]}' is not a sort direction.", field="sort_dir", remedy="Give asc or desc."
+            )
         chosen.append((each.name, direction == "asc"))
     if not chosen:
         chosen = [(default_column, default_direction == "asc")]
@@ -134,7 +142,9 @@ def _after(work: Work, resource: Resource, keys: list[tuple[str, bool]], marker:
     columns = [_ordered(resource, name).label(f"k{index}") for index, (name, _) in enumerate(keys)]
     at = work.tx.one(sa.select(*columns).where(table.c[resource.id_field] == marker))
     if at is None:
-        raise BadRequest(f"The marker '{marker[:80]}' is no {resource.name} you can see.", field="marker", kind="MarkerNotFound")
+        raise BadRequest(
+            f"The marker '{marker[:80]}' is no {resource.name} you can see.", field="marker", kind="MarkerNotFound"
+        )
     alternatives = []
     for index, (name, ascending) in enumerate(keys):
         column, value = _ordered(resource, name), at[f"k{index}"]

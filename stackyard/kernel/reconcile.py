@@ -1,4 +1,5 @@
-"""Reconcilers: repair that takes no input, compares wanted with real, and can be run at any time, any number of times."""
+"""Reconcilers: repair that takes no input, compares wanted with real, and can be run at any time, any number of
+times."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,8 +30,8 @@ class Mismatch(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciler:
-    """A named repair. `run` mends and reports; `check` only lists what `run` would mend. `every`: the period; it also runs
-    at start and when signalled (`Reconcilers.signal(name)`)."""
+    """A named repair. `run` mends and reports; `check` only lists what `run` would mend. `every`: the period; it also
+    runs at start and when signalled (`Reconcilers.signal(name)`)."""
 
     name: str
     run: Callable[["Services"], Report]

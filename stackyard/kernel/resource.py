@@ -1,9 +1,9 @@
 """Declarations: what a room says about its resources, and from which the kernel supplies the rest.
 
-Everything here is plain data and plain functions. A `Resource` lists its fields once; list, show, create, update, delete,
-paging, filters, validation, policy, versions, storage and documents follow. What has behaviour names its use cases (rules):
-plain functions `(work, …)` without HTTP. What fits no resource is a `Route` with a handler, and keeps policy, versions
-and errors.
+Everything here is plain data and plain functions. A `Resource` lists its fields once; list, show, create, update,
+delete, paging, filters, validation, policy, versions, storage and documents follow. What has behaviour names its use
+cases (rules): plain functions `(work, …)` without HTTP. What fits no resource is a `Route` with a handler, and keeps
+policy, versions and errors.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,8 +42,8 @@ NO_DEFAULT = _NoDefault()
 class Field:
     """One attribute of a resource. Make it with `field_` helpers or directly.
 
-    `create`/`update`: whether a caller may give it then. `read`: whether answers show it. `filter`/`sort`: whether lists
-    can be narrowed or ordered by it. `stored`: whether it is a column; otherwise `show` computes it. `show` maps
+    `create`/`update`: whether a caller may give it then. `read`: whether answers show it. `filter`/`sort`: whether
+    lists can be narrowed or ordered by it. `stored`: whether it is a column; otherwise `show` computes it. `show` maps
     (work, record) to what answers carry. `since`/`until`: microversions (inclusive / exclusive) in which it exists.
     `default`: a value, or a function without arguments. `admin`: the check string of the policy rule
     `<the verb's rule>:<name>`, asked when a caller gives another value than the default (Neutron's attribute policies).
@@ -88,14 +88,20 @@ def Id(*, hex: bool = False, name: str = "id") -> Field:
 
 def Project(name: str = "project_id", *, admin: str = "role:admin") -> Field:
     """The owning project. Only `admin` may name another than their own."""
-    return Field(name=name, kind=Text(max=64), update=False, index=True, admin=admin, doc="The project that owns the object.")
+    return Field(
+        name=name, kind=Text(max=64), update=False, index=True, admin=admin, doc="The project that owns the object."
+    )
 
 
 def Name(*, max: int = 255, required: bool = False, default: Any = "", null: bool = False) -> Field:
     """A human's name for the object."""
     return Field(
-        name="name", kind=Text(min=1 if required else 0, max=max), required=required, null=null,
-        default=NO_DEFAULT if required else default, doc="A name for people.",
+        name="name",
+        kind=Text(min=1 if required else 0, max=max),
+        required=required,
+        null=null,
+        default=NO_DEFAULT if required else default,
+        doc="A name for people.",
     )
 
 
@@ -106,22 +112,42 @@ def Description(*, max: int | None = 255, default: Any = "", null: bool = False)
 
 def Revision() -> Field:
     """Neutron's revision number: rises with every change; the kernel keeps it."""
-    return Field(name="revision_number", kind=Integer(), create=False, update=False, default=0, doc="Rises with every change.")
+    return Field(
+        name="revision_number", kind=Integer(), create=False, update=False, default=0, doc="Rises with every change."
+    )
 
 
 def Timestamps(*, null_updated: bool = False) -> list[Field]:
     """created_at and updated_at; the kernel keeps them. `null_updated`: null until the first change."""
     return [
         Field(name="created_at", kind=Timestamp(), create=False, update=False, doc="When the object was made (UTC)."),
-        Field(name="updated_at", kind=Timestamp(), create=False, update=False, null=null_updated, doc="When it last changed (UTC)."),
+        Field(
+            name="updated_at",
+            kind=Timestamp(),
+            create=False,
+            update=False,
+            null=null_updated,
+            doc="When it last changed (UTC).",
+        ),
     ]
 
 
-def Internal(name: str, kind: Kind, *, default: Any = None, null: bool = True, index: bool = False, doc: str = "") -> Field:
+def Internal(
+    name: str, kind: Kind, *, default: Any = None, null: bool = True, index: bool = False, doc: str = ""
+) -> Field:
     """A column that no caller sees or sets."""
     return Field(
-        name=name, kind=kind, create=False, update=False, read=False, filter=False, sort=False, default=default, null=null,
-        index=index, doc=doc,
+        name=name,
+        kind=kind,
+        create=False,
+        update=False,
+        read=False,
+        filter=False,
+        sort=False,
+        default=default,
+        null=null,
+        index=index,
+        doc=doc,
     )
 
 
@@ -132,7 +158,9 @@ def ReadOnly(name: str, kind: Kind, **more: Any) -> Field:
 
 def Shown(name: str, kind: Kind, show: Callable[["Work", Record], Any], **more: Any) -> Field:
     """An attribute computed for every answer, not stored."""
-    return Field(name=name, kind=kind, create=False, update=False, stored=False, filter=False, sort=False, show=show, **more)
+    return Field(
+        name=name, kind=kind, create=False, update=False, stored=False, filter=False, sort=False, show=show, **more
+    )
 
 
 @dataclass(frozen=True)
@@ -147,8 +175,8 @@ class Allow:
 class Lifecycle:
     """The states an object can have, as data. `field` holds the state, `reason` (if any) why it failed.
 
-    `stable` states may last; every other state belongs to exactly one declared `Operation` (its `state`), and an object in
-    it without a live operation is a defect the auditor reports. `allows` names the states in which an action may
+    `stable` states may last; every other state belongs to exactly one declared `Operation` (its `state`), and an object
+    in it without a live operation is a defect the auditor reports. `allows` names the states in which an action may
     begin; an action not named may begin in any.
     """
 
@@ -166,10 +194,11 @@ class Lifecycle:
 class Operation:
     """A durable action of a resource.
 
-    run(steps, record): the steps, replayed from the start after a crash (finished steps return their recorded results, so
-    it must be deterministic between steps). state: the transient state while it runs (None: the object keeps its state).
-    within: the deadline. failing_to: the state when it is given up (None: the state it had before). overtakes: cancels a
-    running operation of the same object at its next step boundary, and is begun whatever else is queued (delete).
+    run(steps, record): the steps, replayed from the start after a crash (finished steps return their recorded results,
+    so it must be deterministic between steps). state: the transient state while it runs (None: the object keeps its
+    state). within: the deadline. failing_to: the state when it is given up (None: the state it had before). overtakes:
+    cancels a running operation of the same object at its next step boundary, and is begun whatever else is queued
+    (delete).
     """
 
     run: Callable[["Steps", Record], None]
@@ -183,12 +212,12 @@ class Operation:
 class Action:
     """A named action on one object (`on="member"`) or on the collection.
 
-    `rule` takes (work, record, body, query) on a member and (work, body, query) on the collection; body and query hold the
-    declared fields that were given (with defaults). Its result is rendered as it is: None, JSON, a Record (rendered
-    as the resource) or a Reply. `reads`: "database" runs on the event loop's thread in a read transaction (the default of
-    GET and HEAD); "driver" runs in a pool in a read transaction and returns a function without arguments that makes the
-    slow call once the transaction is closed; "nothing" runs in a pool in a write transaction (the default of the others).
-    Any rule in a pool may return such a function: it is called after the commit and its result is the answer.
+    `rule` takes (work, record, body, query) on a member and (work, body, query) on the collection; body and query hold
+    the declared fields that were given (with defaults). Its result is rendered as it is: None, JSON, a Record (rendered
+    as the resource) or a Reply. `reads`: "database" runs on the event loop's thread in a read transaction (the default
+    of GET and HEAD); "driver" runs in a pool in a read transaction and returns a function without arguments that makes
+    the slow call once the transaction is closed; "nothing" runs in a pool in a write transaction (the default of the
+    others). Any rule in a pool may return such a function: it is called after the commit and its result is the answer.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"]
@@ -211,9 +240,9 @@ class Route:
     """The wider door: a path of the service with a handler of its own, `(work, request) -> Reply | JSON`.
 
     `token`: required, optional or none. `allow`: the policy rule checked with the caller's own scope as target (None:
-    the handler checks). `reads`: as for Action. `stream`: the body is not read into memory: the handler (in a transaction,
-    so that it can look up and mark the object) returns a function that reads `request.stream` and opens transactions of
-    its own with `work.database.write()`.
+    the handler checks). `reads`: as for Action. `stream`: the body is not read into memory: the handler (in a
+    transaction, so that it can look up and mark the object) returns a function that reads `request.stream` and opens
+    transactions of its own with `work.database.write()`.
     """
 
     method: str
@@ -249,16 +278,17 @@ class Resource:
     """A resource of the API, declared.
 
     path: the collection's path below the service's, with {placeholders} for parents; `members` are at `<path>/{id}`.
-    key: "id", or "id_or_name" where the service looks up both (`id_field`, `name_field`). visible: which rows a caller may know of.
-    policy: verb → Allow. create/update/delete: rules replacing the kernel's own (insert, update, delete of the row):
+    key: "id", or "id_or_name" where the service looks up both (`id_field`, `name_field`). visible: which rows a caller
+    may know of. policy: verb → Allow. create/update/delete: rules replacing the kernel's own (insert, update, delete of
+    the row):
       create(work, wanted) -> Record; update(work, record, changes) -> Record; delete(work, record, query) -> None.
-    parents: {placeholder: column} for nested collections; within(work, params) finds the parent first and raises NotFound.
-    operations: action → durable steps, for `work.begin`.
+    parents: {placeholder: column} for nested collections; within(work, params) finds the parent first and raises
+    NotFound. operations: action → durable steps, for `work.begin`.
     delete_query / list_query / create_query: further query parameters those take (list: handed to `narrow`).
     narrow(work, statement, query) may change a list's select. view(work, record, shown) may change an answer.
     before: verb → f(services, caller, record), called in a pool with no transaction open, after validation and a first
-    policy check (record: the input, which it may change; {} for list): slow hashing, rows that must exist before a list.
-    target(work, record): members that check strings may name, merged into the policy target (record or input).
+    policy check (record: the input, which it may change; {} for list): slow hashing, rows that must exist before a
+    list. target(work, record): members that check strings may name, merged into the policy target (record or input).
     """
 
     name: str
@@ -320,8 +350,12 @@ class Resource:
                 key = each.name == self.id_field
                 columns.append(
                     sa.Column(
-                        each.name, database.column_type(each.kind), primary_key=key, nullable=not key and each.null,
-                        index=each.index or None, unique=each.unique or None,
+                        each.name,
+                        database.column_type(each.kind),
+                        primary_key=key,
+                        nullable=not key and each.null,
+                        index=each.index or None,
+                        unique=each.unique or None,
                     )
                 )
         columns += [sa.UniqueConstraint(*names) for names in self.unique]
@@ -335,4 +369,3 @@ class Resource:
     def allow(self, verb: str) -> Allow | None:
         """The policy rule of a standard verb, if declared."""
         return self.policy.get(verb)
-

@@ -21,11 +21,12 @@ class Room:
     """A service as a room of the cloud.
 
     path: where it lives below the base URL ("/networking"); resources' and routes' paths follow it. prefix: what stands
-    between both in the catalog ("/v2.0" for none). services: (type, name, catalog path) it registers in the catalog, the
-    path may hold {project_id}. uses: rooms whose facades it calls. policies: rules besides those of resources and routes
-    (shared checks). tables: those of its stores. driver: the name → maker of its node drivers. start(services): binds what
-    the room needs at run time, before the first request. seed(work): idempotent first rows, run at every start in one
-    transaction after migrations. checks(work, hosts): mismatches of database and host, as sentences for `stackyard check`.
+    between both in the catalog ("/v2.0" for none). services: (type, name, catalog path) it registers in the catalog,
+    the path may hold {project_id}. uses: rooms whose facades it calls. policies: rules besides those of resources and
+    routes (shared checks). tables: those of its stores. driver: the name → maker of its node drivers. start(services):
+    binds what the room needs at run time, before the first request. seed(work): idempotent first rows, run at every
+    start in one transaction after migrations. checks(work, hosts): mismatches of database and host, as sentences for
+    `stackyard check`.
     """
 
     name: str
@@ -52,7 +53,8 @@ class Room:
 def declared(package: ModuleType) -> tuple[list[Resource], list[Route]]:
     """The resources and routes that the modules of a room's `resources` package declare, in name order.
 
-    Every module-level `Resource`, `Route` or list of routes counts, so that a new resource is a new file and no shared edit.
+    Every module-level `Resource`, `Route` or list of routes counts, so that a new resource is a new file and no shared
+    edit.
     """
     resources: dict[int, Resource] = {}
     routes: dict[int, Route] = {}

@@ -47,11 +47,15 @@ class Router:
         """The endpoints for a method and path, one per range of microversions. Raises NotFound, MethodNotAllowed."""
         found = self._walk(self._root, _split(path), 0)
         if found is None:
-            raise NotFound("The resource could not be found.", remedy=f"There is nothing at {path[:200]}.", kind="HTTPNotFound")
+            raise NotFound(
+                "The resource could not be found.", remedy=f"There is nothing at {path[:200]}.", kind="HTTPNotFound"
+            )
         chosen = found.endpoints.get(method) or (found.endpoints.get("GET") if method == "HEAD" else None)
         if chosen is None:
             allowed = ", ".join(sorted(found.endpoints))
-            raise MethodNotAllowed(f"{method} is not allowed at {path[:200]}.", remedy=f"Allowed: {allowed}.", headers={"Allow": allowed})
+            raise MethodNotAllowed(
+                f"{method} is not allowed at {path[:200]}.", remedy=f"Allowed: {allowed}.", headers={"Allow": allowed}
+            )
         return chosen
 
     def _walk(self, at: _Segment, segments: list[str], index: int) -> _Segment | None:

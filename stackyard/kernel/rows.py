@@ -24,7 +24,11 @@ def insert(work: Work, resource: Resource, values: Mapping[str, Any]) -> Record:
         work.tx.insert(resource.table, record)
     except Conflict as error:
         raise _duplicate(resource, record) from error
-    work.event(record[resource.id_field], "created", f"{resource.name} {record.get('name') or record[resource.id_field]} was created")
+    work.event(
+        record[resource.id_field],
+        "created",
+        f"{resource.name} {record.get('name') or record[resource.id_field]} was created",
+    )
     return record
 
 
@@ -41,10 +45,13 @@ def _given_by_cloud(work: Work, resource: Resource, each: Field) -> Any:
 
 
 def _duplicate(resource: Resource, record: Record) -> Conflict:
-    names = [each.name for each in resource.all_fields.values() if each.unique] + [n for group in resource.unique for n in group]
+    names = [each.name for each in resource.all_fields.values() if each.unique] + [
+        n for group in resource.unique for n in group
+    ]
     said = ", ".join(f"{name} '{record.get(name)}'" for name in dict.fromkeys(names)) or "the same id"
     return Conflict(
-        f"A {resource.name} with {said} exists already.", remedy="Choose another, or use the one that exists.",
+        f"A {resource.name} with {said} exists already.",
+        remedy="Choose another, or use the one that exists.",
         kind=f"{resource.noun}Duplicate",
     )
 
@@ -74,7 +81,11 @@ def remove(work: Work, resource: Resource, record: Record) -> None:
         if reason := check(work, record):
             raise Conflict(reason, kind=f"{resource.noun}InUse")
     work.tx.delete(resource.table, **{resource.id_field: record[resource.id_field]})
-    work.event(record[resource.id_field], "deleted", f"{resource.name} {record.get('name') or record[resource.id_field]} was deleted")
+    work.event(
+        record[resource.id_field],
+        "deleted",
+        f"{resource.name} {record.get('name') or record[resource.id_field]} was deleted",
+    )
 
 
 def find(work: Work, resource: Resource, key: str) -> Record:

@@ -1,4 +1,5 @@
-"""The cloud's settings: chosen once by `stackyard up`, recorded in the state directory, the same at every later start."""
+"""The cloud's settings: chosen once by `stackyard up`, recorded in the state directory, the same at every later
+start."""
 
 import os
 import secrets
@@ -12,8 +13,8 @@ FILE = "settings.json"
 class Settings(msgspec.Struct, kw_only=True):
     """What the operator chose. `cloud_id` marks everything this cloud makes on a host; `state_dir` holds all its state.
 
-    engine: "private" (Stackyard's own dockerd) or the URL of an existing one. container_driver, network_driver: "docker" and
-    "native", or "fake" for tests. password_cost: bcrypt rounds. token_lifetime: seconds.
+    engine: "private" (Stackyard's own dockerd) or the URL of an existing one. container_driver, network_driver:
+    "docker" and "native", or "fake" for tests. password_cost: bcrypt rounds. token_lifetime: seconds.
     """
 
     state_dir: Path

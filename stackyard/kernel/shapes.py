@@ -1,7 +1,7 @@
 """Input into records, records into answers: what a declaration's fields mean at the edge.
 
-Reading refuses what the declaration does not know, names the field at fault and loses nothing; showing leaves out what the
-asked microversion does not have.
+Reading refuses what the declaration does not know, names the field at fault and loses nothing; showing leaves out what
+the asked microversion does not have.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,9 @@ def read_body(
     """The validated input of a create, an update or an action. Fields not given are absent unless they have a default
     (create only). Raises BadRequest naming the field."""
     if not isinstance(given, Mapping):
-        raise BadRequest("The request body must be a JSON object.", remedy="Send an object with the fields of the resource.")
+        raise BadRequest(
+            "The request body must be a JSON object.", remedy="Send an object with the fields of the resource."
+        )
     known = {each.name: each for each in fields if each.exists_in(asked)}
     given = _by_name(known, given)
     _refuse_unknown(known, given, dialect, verb)
@@ -58,11 +60,15 @@ def _refuse_unknown(known: Mapping[str, Field], given: Mapping[str, Any], dialec
             continue
         if each is not None and each.read:
             if dialect.unknown_fields == "refuse":
-                raise invalid(name, "is read-only." if not (each.create or each.update) else f"cannot be given on {verb}.")
+                raise invalid(
+                    name, "is read-only." if not (each.create or each.update) else f"cannot be given on {verb}."
+                )
         elif dialect.unknown_fields == "refuse":
             allowed = ", ".join(sorted(name for name, one in known.items() if getattr(one, verb)))
             raise BadRequest(
-                f"Unrecognized attribute '{name}': additional properties are not allowed.", field=name, remedy=f"Known are: {allowed}."
+                f"Unrecognized attribute '{name}': additional properties are not allowed.",
+                field=name,
+                remedy=f"Known are: {allowed}.",
             )
 
 
@@ -83,7 +89,8 @@ def _default_into(parsed: Record, each: Field) -> None:
 
 
 def read_query(fields: Sequence[Field], raw: Sequence[tuple[str, str]], asked: Version | None) -> Record:
-    """The declared query parameters that were given, with defaults. Query text is always read leniently ("true", "8")."""
+    """The declared query parameters that were given, with defaults. Query text is always read leniently ("true",
+    "8")."""
     values = dict(raw)
     parsed = Record()
     for each in fields:
@@ -99,7 +106,9 @@ def read_query(fields: Sequence[Field], raw: Sequence[tuple[str, str]], asked: V
     return parsed
 
 
-def check_attributes(work: Work, allow: Allow | None, resource: Resource, values: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+def check_attributes(
+    work: Work, allow: Allow | None, resource: Resource, values: Mapping[str, Any], target: Mapping[str, Any]
+) -> None:
     """Raise Forbidden when the caller sets an attribute that its policy keeps from them."""
     if allow is None:
         return
@@ -110,14 +119,16 @@ def check_attributes(work: Work, allow: Allow | None, resource: Resource, values
         rule = attribute_rule(allow, each)
         if not work.allows(rule.name, {**target, name: value}):
             raise Forbidden(
-                f"(rule:{rule.name}) is disallowed by policy: setting '{name}' is not allowed to you.", field=name,
-                remedy="Leave the attribute out, or ask an administrator.", kind="PolicyNotAuthorized",
+                f"(rule:{rule.name}) is disallowed by policy: setting '{name}' is not allowed to you.",
+                field=name,
+                remedy="Leave the attribute out, or ask an administrator.",
+                kind="PolicyNotAuthorized",
             )
 
 
 def _harmless(each: Field, caller: Caller, target: Mapping[str, Any]) -> Any:
     if each.name == "project_id":
-        return target.get("id") and target.get("project_id") or caller.project_id
+        return (target.get("id") and target.get("project_id")) or caller.project_id
     default = each.default() if callable(each.default) else each.default
     return target[each.name] if "id" in target and each.name in target else default
 

@@ -21,13 +21,15 @@ class Refused(Exception):
 
 
 class Cancelled(Exception):
-    """Another operation (a delete) has overtaken this one; raised at a step boundary or inside a call. Never catch it."""
+    """Another operation (a delete) has overtaken this one; raised at a step boundary or inside a call. Never catch
+    it."""
 
 
 class Steps(Protocol):
     """The steps of one running operation. Every step has a name unique in the operation, shown by `stackyard why`.
 
-    A step that is done returns its recorded result when the operation is replayed. A result must be JSON-able (or None).
+    A step that is done returns its recorded result when the operation is replayed. A result must be JSON-able (or
+    None).
     """
 
     operation_id: str
@@ -39,16 +41,21 @@ class Steps(Protocol):
     services: Services
 
     def write(self, name: str, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Change the database: `change(work, …)` commits together with the step's done mark, under the current epoch."""
+        """Change the database: `change(work, …)` commits together with the step's done mark, under the current
+        epoch."""
 
     def call(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a driver once with no transaction open. It may run twice (crash after the effect): it must be idempotent."""
+        """Call a driver once with no transaction open. It may run twice (crash after the effect): it must be
+        idempotent."""
 
     def undo(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        """Say, before a call, how its effect is taken back should the operation be given up. Undone in reverse order. The
-        function must succeed when there is nothing to take back; give `steps.writing(change, …)` to undo in the database."""
+        """Say, before a call, how its effect is taken back should the operation be given up. Undone in reverse order.
+        The function must succeed when there is nothing to take back; give `steps.writing(change, …)` to undo in the
+        database."""
 
-    def writing(self, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> Callable[[], T]:
+    def writing(
+        self, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Callable[[], T]:
         """A function that makes this change in a transaction of its own: for `undo`."""
 
     def read(self, query: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:

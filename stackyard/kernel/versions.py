@@ -45,13 +45,14 @@ class Microversions:
         if not re.fullmatch(r"\d{1,6}\.\d{1,6}", wanted):
             raise BadRequest(
                 f"API Version String '{wanted}' is of invalid format.",
-                remedy="It must be of format MajorNum.MinorNum, such as " f"'{self.maximum}'.",
+                remedy=f"It must be of format MajorNum.MinorNum, such as '{self.maximum}'.",
                 kind="InvalidAPIVersionString",
             )
         parsed = version(wanted)
         if not self.minimum <= parsed <= self.maximum:
             raise NotAcceptable(
-                f"Version {parsed} is not supported by the API. Minimum is {self.minimum} and maximum is {self.maximum}."
+                f"Version {parsed} is not supported by the API.",
+                remedy=f"Minimum is {self.minimum} and maximum is {self.maximum}.",
             )
         return parsed
 

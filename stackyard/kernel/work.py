@@ -41,7 +41,13 @@ class Journal(Protocol):
     """What a rule may ask of the journal, in its own transaction."""
 
     def begin(
-        self, work: "Work", resource: "Resource", record: Record, action: str, inputs: Mapping[str, Any], parent: str | None
+        self,
+        work: "Work",
+        resource: "Resource",
+        record: Record,
+        action: str,
+        inputs: Mapping[str, Any],
+        parent: str | None,
     ) -> str:
         """See Work.begin."""
 
@@ -117,9 +123,9 @@ class Work:
         *,
         parent: str | None = None,
     ) -> str:
-        """Accept a durable operation on an object, in this transaction: checks the life cycle (Conflict when the state does
-        not allow it), sets the transient state (also in `record`), inserts the operation and its timeline event; a worker is
-        woken after commit. `inputs` is JSON and holds no secrets. Returns the operation's id."""
+        """Accept a durable operation on an object, in this transaction: checks the life cycle (Conflict when the state
+        does not allow it), sets the transient state (also in `record`), inserts the operation and its timeline event; a
+        worker is woken after commit. `inputs` is JSON and holds no secrets. Returns the operation's id."""
         return self.services.journal.begin(self, resource, record, action, inputs or {}, parent)
 
     def event(self, object_id: str, kind: str, text: str, **details: Any) -> None:

@@ -20,7 +20,9 @@ class Toy:
     def __init__(self, client: testing.TestClient) -> None:
         self.client = client
 
-    def __call__(self, method: str, path: str, body: Any = None, token: str | None = MEMBER, **headers: str) -> testing.Result:
+    def __call__(
+        self, method: str, path: str, body: Any = None, token: str | None = MEMBER, **headers: str
+    ) -> testing.Result:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if token:
             given["X-Auth-Token"] = token

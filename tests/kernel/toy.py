@@ -78,7 +78,9 @@ ROOM = Room(
         error=lambda error: {"fault": error.message, "field": error.field},
         bulk=True,
         field_selection=True,
-        list_extra=lambda plural, url, next_url: {f"{plural}_links": [{"rel": "next", "href": next_url}]} if next_url else {},
+        list_extra=lambda plural, url, next_url: (
+            {f"{plural}_links": [{"rel": "next", "href": next_url}]} if next_url else {}
+        ),
     ),
     versions=Microversions("toy", Version(1, 1), Version(1, 4)),
     resources=[BOX],
