@@ -163,7 +163,8 @@ class Server:
         return {
             "phase": self.phase, "pid": os.getpid(), "version": __version__, "base_url": self.settings.base_url,
             "region": self.settings.region, "state_dir": str(self.settings.state_dir),
-            "cloud_id": self.settings.cloud_id, "engine": self.host.engine.url, "seconds": round(time.time() - self.began, 3), "memory_mib": _memory_mib(),
+            "cloud_id": self.settings.cloud_id, "engine": self.host.engine.url,
+            "seconds": round(time.time() - self.began, 3), "memory_mib": _memory_mib(),
             "nodes": [{"name": each.name, "connected": each.connected} for each in self.cloud.nodes.states()],
             "operations": self._operations(), "reconcilers": msgspec.to_builtins(self.cloud.reconcilers.statuses()),
             "warnings": [*self.trouble, *self.host.network.warnings()],
