@@ -127,8 +127,8 @@ def cloud(
     threads: int = 8,
     **settings: Any,
 ) -> Iterator[RunningCloud]:
-    """A cloud with its state in `folder`, on fake drivers unless others are given. `threads=0`: operations wait until
-    `running.cloud.workers.run_all()` performs them in the test's thread. `settings`: those of `kernel.settings.Settings`."""
+    """A cloud with its state in `folder`, on fake drivers unless others are given. `threads=0`: operations wait for
+    `running.cloud.workers.run_all()` in the test's thread. `settings`: those of `kernel.settings.Settings`."""
     chosen = Settings(state_dir=folder, port=free_port(), password_cost=4, **settings)
     running = RunningCloud(
         settings=chosen, worlds=worlds or Worlds(), drivers=drivers, clock=clock or SystemClock(),

@@ -248,6 +248,8 @@ class NetworkDriverSuite:
         [
             {"gateway": None, "floating": [FloatingSpec(floating_ip="203.0.113.20", fixed_ip="10.0.0.5")]},
             {"routes": [RouteSpec(destination="10.9.0.0/16", next_hop="172.16.0.1")]},
+            {"floating": [FloatingSpec(floating_ip="203.0.113.300", fixed_ip="10.0.0.5")]},
+            {"floating": [FloatingSpec(floating_ip="203.0.113.20", fixed_ip=f"10.0.0.{n}") for n in (5, 6)]},
         ],
     )
     def test_a_router_that_cannot_be_is_refused_and_leaves_nothing(
