@@ -85,3 +85,12 @@ class Applied:
         """The ports of a network that are on the host."""
         with self._guard:
             return {port_id for port_id, found in self._network_of.items() if found == network_id}
+
+    def ports_in(self, netns: str) -> list[tuple[str, str]]:
+        """The ports (network, port) that were plugged into a namespace."""
+        with self._guard:
+            return [
+                (network_id, port_id)
+                for port_id, network_id in self._network_of.items()
+                if f" {netns} " in self._marks.get(("port", port_id), "")
+            ]

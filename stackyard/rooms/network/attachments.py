@@ -29,7 +29,8 @@ def attach(
     security_groups: list[str] | None,
     hostname: str,
 ) -> str:
-    """One more port for a device, as one entry of `nets` asks; returns its id. Raises BadRequest, Conflict, Forbidden."""
+    """One more port for a device, as one entry of `nets` asks; returns its id. Raises BadRequest, Conflict, Forbidden.
+    """
     order = len(port_store.of_device(work, device_id))
     if net.get("port"):
         return _adopt(
@@ -103,7 +104,8 @@ def default_network(work: Work, project_id: str) -> Record:
 
 
 def named_network(work: Work, key: str) -> Record:
-    """The network by id or name, if the caller may know of it. Raises BadRequest, Conflict when several have the name."""
+    """The network by id or name, if the caller may know of it. Raises BadRequest, Conflict when several have the name.
+    """
     return _one(work, networks.NETWORK, key, "network")
 
 
@@ -123,7 +125,8 @@ def _one(work: Work, resource: Resource, key: str, what: str) -> Record:
 
 
 def resolve_groups(work: Work, project_id: str, names_or_ids: Sequence[str]) -> list[str]:
-    """The ids of these groups of the project. Raises BadRequest naming the unknown, Conflict when a name is ambiguous."""
+    """The ids of these groups of the project. Raises BadRequest naming the unknown, Conflict when a name is ambiguous.
+    """
     found: list[str] = []
     for each in names_or_ids:
         matches = network_store.groups_named(work, project_id, each)

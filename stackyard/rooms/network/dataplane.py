@@ -238,9 +238,17 @@ class Dataplane:
     def wire(self, host: str, device_id: str, netns: str) -> None:
         """Plug a device's ports into its namespace, with all that they need: networks, groups, routers."""
         networks = self.write(lambda work: _wire_rows(work, host, device_id, netns))
+        self._clear(host, netns, {each for found in networks.values() for each in found})
         for network_id, port_ids in networks.items():
             self.apply_network(host, network_id, port_ids)
-        self.changed(set(networks), set())
+
+    def _clear(self, host: str, netns: str, staying: set[str]) -> None:
+        """Take away what was plugged into the namespace and is no longer the device's, so that its name is free."""
+        for network_id, port_id in self.applied(host).ports_in(netns):
+            if port_id not in staying:
+                with self.turn(network_id):
+                    self.driver(host).remove_port(network_id, port_id)
+                    self.applied(host).forget("port", port_id)
 
     def unwire(self, host: str, device_id: str) -> None:
         """Take a device's ports from the host. What is not there is content."""

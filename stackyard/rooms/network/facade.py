@@ -153,7 +153,8 @@ def dns_servers(work: Work, device_id: str) -> list[str]:
 
 
 def find_security_groups(work: Work, project_id: str, names_or_ids: Sequence[str]) -> list[str]:
-    """The ids of these groups of the project. Raises BadRequest naming the unknown, Conflict when a name is ambiguous."""
+    """The ids of these groups of the project. Raises BadRequest naming the unknown, Conflict when a name is ambiguous.
+    """
     return attachments.resolve_groups(work, project_id, names_or_ids)
 
 

@@ -1,4 +1,5 @@
-"""Who may do what in the network room, in oslo.policy's language. Names and defaults are Neutron's (2025.1 and later)."""
+"""Who may do what in the network room, in oslo.policy's language. Names and defaults are Neutron's (2025.1 and later).
+"""
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.resource import Allow

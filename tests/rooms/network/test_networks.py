@@ -73,7 +73,12 @@ def test_lists_filter_sort_page_and_select_fields(tenant: Neutron) -> None:
     for name in ("c", "a", "b", "a"):
         tenant.make("networks", name=name, description=f"list-{name}")
     mine = f"tenant_id={tenant.project_id}"
-    assert [each["name"] for each in tenant.list("networks", f"{mine}&sort_key=name&sort_dir=desc")] == ["c", "b", "a", "a"]
+    assert [each["name"] for each in tenant.list("networks", f"{mine}&sort_key=name&sort_dir=desc")] == [
+        "c",
+        "b",
+        "a",
+        "a",
+    ]
     assert len(tenant.list("networks", f"{mine}&name=a&name=b")) == 3
     assert tenant.list("networks", f"{mine}&name=b&fields=name") == [{"name": "b"}]
     first = tenant.persona.get(f"{BASE}/networks?{mine}&limit=3&sort_key=name&sort_dir=asc")

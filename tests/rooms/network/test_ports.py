@@ -66,16 +66,24 @@ def test_a_pool_that_is_used_up_says_so_and_serves_again_when_one_is_freed(tenan
 def test_two_ports_never_share_a_mac_on_a_network(tenant: Neutron) -> None:
     network, _ = tenant.net()
     tenant.make("ports", network_id=network["id"], mac_address="FA-16-3E-00-00-07")
-    assert tenant.refused("ports", network_id=network["id"], mac_address="fa:16:3e:00:00:07")[:2] == (409, "MacAddressInUse")
+    assert tenant.refused("ports", network_id=network["id"], mac_address="fa:16:3e:00:00:07")[:2] == (
+        409,
+        "MacAddressInUse",
+    )
     assert tenant.refused("ports", network_id=network["id"], mac_address="01:00:5e:00:00:07")[0] == 400
     elsewhere, _ = tenant.net()
-    assert tenant.make("ports", network_id=elsewhere["id"], mac_address="fa:16:3e:00:00:07")["mac_address"] == "fa:16:3e:00:00:07"
+    assert (
+        tenant.make("ports", network_id=elsewhere["id"], mac_address="fa:16:3e:00:00:07")["mac_address"]
+        == "fa:16:3e:00:00:07"
+    )
 
 
 def test_addresses_that_stay_in_the_list_stay_as_they_are(tenant: Neutron) -> None:
     network, one = tenant.net("10.0.0.0/24")
     two = tenant.make("subnets", network_id=network["id"], ip_version=4, cidr="10.1.0.0/24")
-    port = tenant.make("ports", network_id=network["id"], fixed_ips=[{"subnet_id": one["id"]}, {"subnet_id": two["id"]}])
+    port = tenant.make(
+        "ports", network_id=network["id"], fixed_ips=[{"subnet_id": one["id"]}, {"subnet_id": two["id"]}]
+    )
     assert _ips(port) == ["10.0.0.2", "10.1.0.2"]
     tenant.make("ports", network_id=network["id"], fixed_ips=[{"ip_address": "10.0.0.3"}])
     assert _ips(tenant.change("ports", port["id"], fixed_ips=[{"subnet_id": one["id"]}])) == ["10.0.0.2"]
@@ -88,19 +96,27 @@ def test_hosts_make_their_own_addresses_where_the_subnet_says_so(tenant: Neutron
     port = tenant.make("ports", network_id=network["id"], mac_address="fa:16:3e:00:00:01")
     assert _ips(port) == ["fd00:2::f816:3eff:fe00:1"]
     asked = [{"ip_address": "fd00:2::99"}]
-    assert tenant.refused("ports", network_id=network["id"], fixed_ips=asked)[:2] == (400, "AllocationOnAutoAddressSubnet")
+    assert tenant.refused("ports", network_id=network["id"], fixed_ips=asked)[:2] == (
+        400,
+        "AllocationOnAutoAddressSubnet",
+    )
 
 
 def test_port_security_and_what_needs_it_go_together(tenant: Neutron) -> None:
     network, _ = tenant.net()
     group = tenant.make("security-groups", name="g")
-    refused = tenant.refused("ports", network_id=network["id"], port_security_enabled=False, security_groups=[group["id"]])
+    refused = tenant.refused(
+        "ports", network_id=network["id"], port_security_enabled=False, security_groups=[group["id"]]
+    )
     assert refused[:2] == (400, "PortSecurityAndIPRequiredForSecurityGroups")
     pair = [{"ip_address": "10.100.0.9"}]
     refused = tenant.refused("ports", network_id=network["id"], port_security_enabled=False, allowed_address_pairs=pair)
     assert refused[:2] == (409, "AddressPairAndPortSecurityRequired")
     port = tenant.make("ports", network_id=network["id"], security_groups=[group["id"]])
-    assert refusal(tenant.put("ports", port["id"], port_security_enabled=False))[:2] == (409, "PortSecurityPortHasSecurityGroup")
+    assert refusal(tenant.put("ports", port["id"], port_security_enabled=False))[:2] == (
+        409,
+        "PortSecurityPortHasSecurityGroup",
+    )
     bare = tenant.change("ports", port["id"], port_security_enabled=False, security_groups=[])
     assert (bare["port_security_enabled"], bare["security_groups"]) == (False, [])
 
@@ -110,7 +126,10 @@ def test_address_pairs_default_to_the_ports_own_mac(tenant: Neutron) -> None:
     port = tenant.make("ports", network_id=network["id"], allowed_address_pairs=[{"ip_address": "10.100.0.0/24"}])
     assert port["allowed_address_pairs"] == [{"ip_address": "10.100.0.0/24", "mac_address": port["mac_address"]}]
     twice = [{"ip_address": "10.100.0.9"}] * 2
-    assert refusal(tenant.put("ports", port["id"], allowed_address_pairs=twice))[:2] == (400, "DuplicateAddressPairInRequest")
+    assert refusal(tenant.put("ports", port["id"], allowed_address_pairs=twice))[:2] == (
+        400,
+        "DuplicateAddressPairInRequest",
+    )
 
 
 def test_an_unknown_security_group_or_network_is_not_found(tenant: Neutron, other: Neutron) -> None:
@@ -134,7 +153,10 @@ def test_nobody_but_the_cloud_makes_ports_that_pose_as_its_own(tenant: Neutron) 
     network, _ = tenant.net()
     refused = tenant.refused("ports", network_id=network["id"], device_owner="network:router_interface")
     assert refused[:2] == (403, "PolicyNotAuthorized")
-    assert tenant.refused("ports", network_id=network["id"], binding__host_id="somewhere")[:2] == (403, "PolicyNotAuthorized")
+    assert tenant.refused("ports", network_id=network["id"], binding__host_id="somewhere")[:2] == (
+        403,
+        "PolicyNotAuthorized",
+    )
 
 
 def test_an_administrator_says_and_sees_where_a_port_is_bound(tenant: Neutron, admin: Neutron) -> None:

@@ -90,7 +90,10 @@ def test_interfaces_that_cannot_be_are_refused(tenant: Neutron, other: Neutron) 
         ({"port_id": router["id"]}, (404, "PortNotFound")),
     ):
         assert refusal(tenant.connect(router["id"], **body))[:2] == expected, body
-    assert refusal(tenant.disconnect(router["id"], subnet_id=same["id"]))[:2] == (404, "RouterInterfaceNotFoundForSubnet")
+    assert refusal(tenant.disconnect(router["id"], subnet_id=same["id"]))[:2] == (
+        404,
+        "RouterInterfaceNotFoundForSubnet",
+    )
 
 
 def test_two_routers_cannot_both_be_a_subnets_gateway(tenant: Neutron) -> None:
@@ -124,7 +127,12 @@ def test_a_floating_ip_is_made_given_moved_taken_and_removed(tenant: Neutron) ->
     moved = tenant.change("floatingips", made["id"], port_id=two["id"])
     assert moved["fixed_ip_address"] == two["fixed_ips"][0]["ip_address"]
     freed = tenant.change("floatingips", made["id"], port_id=None)
-    assert (freed["port_id"], freed["fixed_ip_address"], freed["router_id"], freed["status"]) == (None, None, None, "DOWN")
+    assert (freed["port_id"], freed["fixed_ip_address"], freed["router_id"], freed["status"]) == (
+        None,
+        None,
+        None,
+        "DOWN",
+    )
     assert freed["floating_ip_address"] == made["floating_ip_address"]
     tenant.gone("floatingips", made["id"])
 

@@ -30,7 +30,10 @@ def test_every_project_has_a_default_group_from_the_first_look_on(tenant: Neutro
 
 def test_the_default_group_stays_and_keeps_its_name(tenant: Neutron) -> None:
     group = _default(tenant)
-    assert refusal(tenant.put("security-groups", group["id"], name="mine"))[:2] == (409, "SecurityGroupCannotUpdateDefault")
+    assert refusal(tenant.put("security-groups", group["id"], name="mine"))[:2] == (
+        409,
+        "SecurityGroupCannotUpdateDefault",
+    )
     assert refusal(tenant.delete("security-groups", group["id"]))[:2] == (409, "SecurityGroupCannotRemoveDefault")
     assert tenant.refused("security-groups", name="Default")[:2] == (409, "SecurityGroupDefaultAlreadyExists")
     assert tenant.change("security-groups", group["id"], description="ours")["description"] == "ours"
@@ -75,7 +78,8 @@ def test_a_rule_that_cannot_be_is_refused(tenant: Neutron, attributes: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"), [("TCP", "tcp"), (6, "6"), ("6", "6"), ("any", None), ("", None), (None, None), ("icmpv6", "icmpv6")]
+    ("given", "shown"),
+    [("TCP", "tcp"), (6, "6"), ("6", "6"), ("any", None), ("", None), (None, None), ("icmpv6", "icmpv6")],
 )
 def test_protocols_are_names_or_numbers(tenant: Neutron, given: object, shown: object) -> None:
     group = tenant.make("security-groups", name="g")
@@ -88,7 +92,10 @@ def test_a_rule_has_one_far_end_at_most_and_it_must_be_there(tenant: Neutron, ot
     base = {"direction": "ingress", "security_group_id": group["id"]}
     assert tenant.refused("security-group-rules", **base, **both)[:2] == (400, "SecurityGroupMultipleRemoteEntites")
     for unknown in (foreign["id"], "nonsense"):
-        assert tenant.refused("security-group-rules", **base, remote_group_id=unknown)[:2] == (404, "SecurityGroupNotFound")
+        assert tenant.refused("security-group-rules", **base, remote_group_id=unknown)[:2] == (
+            404,
+            "SecurityGroupNotFound",
+        )
     refused = tenant.refused("security-group-rules", direction="ingress", security_group_id=foreign["id"])
     assert refused[:2] == (404, "SecurityGroupNotFound")
 
@@ -97,7 +104,9 @@ def test_the_same_rule_twice_is_refused(tenant: Neutron) -> None:
     group = tenant.make("security-groups", name="g")
     same = {"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}
     rule = _rule(tenant, group, **same)
-    status, kind, message = tenant.refused("security-group-rules", security_group_id=group["id"], direction="ingress", **same)
+    status, kind, message = tenant.refused(
+        "security-group-rules", security_group_id=group["id"], direction="ingress", **same
+    )
     assert (status, kind) == (409, "SecurityGroupRuleExists")
     assert rule["id"] in message
     _rule(tenant, group, protocol="tcp", port_range_min=22, port_range_max=23)

@@ -55,14 +55,25 @@ def test_a_subnet_may_have_no_gateway(tenant: Neutron) -> None:
             {
                 "cidr": "10.0.0.0/24",
                 "ip_version": 4,
-                "allocation_pools": [{"start": "10.0.0.2", "end": "10.0.0.9"}, {"start": "10.0.0.9", "end": "10.0.0.20"}],
+                "allocation_pools": [
+                    {"start": "10.0.0.2", "end": "10.0.0.9"},
+                    {"start": "10.0.0.9", "end": "10.0.0.20"},
+                ],
             },
             409,
             "OverlappingAllocationPools",
         ),
-        ({"cidr": "10.0.0.0/24", "ip_version": 4, "dns_nameservers": [f"9.9.9.{n}" for n in range(6)]}, 400, "DNSNameServersExhausted"),
         (
-            {"cidr": "10.0.0.0/24", "ip_version": 4, "host_routes": [{"destination": "fd00::/64", "nexthop": "10.0.0.9"}]},
+            {"cidr": "10.0.0.0/24", "ip_version": 4, "dns_nameservers": [f"9.9.9.{n}" for n in range(6)]},
+            400,
+            "DNSNameServersExhausted",
+        ),
+        (
+            {
+                "cidr": "10.0.0.0/24",
+                "ip_version": 4,
+                "host_routes": [{"destination": "fd00::/64", "nexthop": "10.0.0.9"}],
+            },
             400,
             "InvalidInput",
         ),
@@ -108,7 +119,10 @@ def test_a_subnet_is_changed_but_not_its_range(tenant: Neutron) -> None:
     )
     assert (changed["gateway_ip"], changed["dns_nameservers"]) == ("10.0.0.2", ["9.9.9.9"])
     assert refusal(tenant.put("subnets", subnet["id"], cidr="10.1.0.0/24"))[0] == 400
-    assert refusal(tenant.put("subnets", subnet["id"], gateway_ip="10.0.0.15"))[:2] == (409, "GatewayConflictWithAllocationPools")
+    assert refusal(tenant.put("subnets", subnet["id"], gateway_ip="10.0.0.15"))[:2] == (
+        409,
+        "GatewayConflictWithAllocationPools",
+    )
 
 
 def test_the_gateway_stays_while_a_router_has_it(tenant: Neutron) -> None:
@@ -130,9 +144,16 @@ def test_addresses_that_hosts_give_themselves_come_and_go_with_the_subnet(tenant
     network = tenant.make("networks")
     port = tenant.make("ports", network_id=network["id"], mac_address="fa:16:3e:00:00:01")
     subnet = tenant.make(
-        "subnets", network_id=network["id"], ip_version=6, cidr="fd00:1::/64", ipv6_ra_mode="slaac", ipv6_address_mode="slaac"
+        "subnets",
+        network_id=network["id"],
+        ip_version=6,
+        cidr="fd00:1::/64",
+        ipv6_ra_mode="slaac",
+        ipv6_address_mode="slaac",
     )
-    assert tenant.show("ports", port["id"])["fixed_ips"] == [{"subnet_id": subnet["id"], "ip_address": "fd00:1::f816:3eff:fe00:1"}]
+    assert tenant.show("ports", port["id"])["fixed_ips"] == [
+        {"subnet_id": subnet["id"], "ip_address": "fd00:1::f816:3eff:fe00:1"}
+    ]
     tenant.gone("subnets", subnet["id"])
     assert tenant.show("ports", port["id"])["fixed_ips"] == []
 

@@ -36,7 +36,11 @@ def test_nothing_of_another_tenant_is_shown_changed_or_removed(tenant: Neutron, 
     for collection, object_id in theirs.items():
         path = f"{BASE}/{collection}/{object_id}"
         unknown = f"{BASE}/{collection}/00000000-0000-4000-8000-000000000000"
-        for method, body in (("GET", None), ("PUT", {collection[:-1].replace("-", "_"): {"description": "mine now"}}), ("DELETE", None)):
+        for method, body in (
+            ("GET", None),
+            ("PUT", {collection[:-1].replace("-", "_"): {"description": "mine now"}}),
+            ("DELETE", None),
+        ):
             if collection == "security-group-rules" and method == "PUT":
                 continue
             answer = tenant.persona(method, path, body)
@@ -76,7 +80,14 @@ def test_a_stranger_learns_nothing(tenant: Neutron, collection: str) -> None:
 
 def test_bad_bodies_are_refused_with_a_reason(tenant: Neutron) -> None:
     post = tenant.persona.http.post
-    for content in (b"{", b"[]", b"null", b'{"network": []}', b'{"network": {"name": 7}}', b'{"network": {"name": "' + b"x" * 256 + b'"}}'):
+    for content in (
+        b"{",
+        b"[]",
+        b"null",
+        b'{"network": []}',
+        b'{"network": {"name": 7}}',
+        b'{"network": {"name": "' + b"x" * 256 + b'"}}',
+    ):
         answer = post(f"{BASE}/networks", content=content, headers={"Content-Type": "application/json"})
         assert answer.status_code == 400, content
         assert answer.json()["NeutronError"]["message"]

@@ -1,4 +1,5 @@
-"""Tags below every taggable object, declared as routes. Source: Network API v2.0, "Standard attributes tag extension"."""
+"""Tags below every taggable object, declared as routes. Source: Network API v2.0, "Standard attributes tag extension".
+"""
 
 from typing import Any
 
