@@ -163,8 +163,11 @@ class PrivateEngine:
             yield
 
     def _dockerd(self) -> Iterator[Process]:
+        """Its process, known by its command line. A child that it is just forking shows the same, but leads no session."""
         config = str(self._config)
-        return process.running(lambda line: line[1:] == ["--config-file", config])
+        for found in process.running(lambda line: line[1:] == ["--config-file", config]):
+            if found.leads_session():
+                yield found
 
     def _spawn(self) -> Process:
         program = shutil.which(self._program, path=_search_path())

@@ -24,6 +24,13 @@ class Process:
         except ProcessLookupError:
             return None
 
+    def leads_session(self) -> bool:
+        """Whether it is the first of its session, as daemons are; False once it is gone."""
+        try:
+            return os.getsid(self.pid) == self.pid
+        except ProcessLookupError:
+            return False
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens when it has ended."""
         with contextlib.suppress(ProcessLookupError):

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -15,18 +14,20 @@ from stackyard.hosts.process import Process
 @pytest.fixture
 def sleeper() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     mark = uuid.uuid4().hex
-    with subprocess.Popen(["sh", "-c", "trap '' TERM; while :; do sleep 0.05; done", mark]) as child:
+    command = ["sh", "-c", "trap '' TERM; echo; read nothing", mark]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
         yield child, mark
         child.kill()
 
 
 def test_a_process_is_found_by_its_command_line_and_ended(sleeper: tuple[subprocess.Popen[bytes], str]) -> None:
     child, mark = sleeper
-    while not process.command_line(child.pid):  # shown a moment after it began
-        time.sleep(0.001)
     (found,) = process.running(lambda line: mark in line)
     with found:
         assert found.pid == child.pid
+        assert not found.leads_session()
         assert not found.wait(0)
         found.end(grace=0.2)
         assert found.wait(0)
