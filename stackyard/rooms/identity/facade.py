@@ -8,7 +8,7 @@ from stackyard.kernel.caller import Caller, service_caller
 from stackyard.kernel.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import rows, seed
-from stackyard.rooms.identity.resources.project import store as projects
+from stackyard.rooms.identity.resources.project import store
 from stackyard.rooms.identity.resources.project.resource import PROJECT
 from stackyard.rooms.identity.resources.token.tokens import Tokens
 from stackyard.rooms.identity.resources.user.resource import USER
@@ -45,14 +45,14 @@ def project(work: Work, project_id: str) -> Project:
     return _project(rows.existing(work, PROJECT, project_id, is_domain=False))
 
 
-def all_projects(work: Work) -> list[Project]:
+def projects(work: Work) -> list[Project]:
     """Every project of the cloud."""
     return [_project(each) for each in work.tx.find(PROJECT.table, is_domain=False)]
 
 
 def find_project_by_name(work: Work, name: str, domain_id: str = "default") -> Project | None:
     """The project of that name in a domain, or None."""
-    found = projects.by_name(work.tx, name, domain_id)
+    found = store.by_name(work.tx, name, domain_id)
     return _project(found) if found else None
 
 
@@ -64,7 +64,7 @@ def user(work: Work, user_id: str) -> User:
 
 def service_identity(work: Work, room: str) -> Caller:
     """The identity under which a room acts on its own account, in the project `service`."""
-    home = projects.by_name(work.tx, SERVICE_PROJECT, "default")
+    home = store.by_name(work.tx, SERVICE_PROJECT, "default")
     return service_caller(room, project_id=home.id if home else None)
 
 
