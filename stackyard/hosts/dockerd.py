@@ -163,7 +163,7 @@ class PrivateEngine:
             yield
 
     def _dockerd(self) -> Iterator[Process]:
-        """Its process, known by its command line. A child that it is just forking shows the same, but leads no session."""
+        """Its process, known by its command line. A child that it is forking shows the same, but leads no session."""
         config = str(self._config)
         for found in process.running(lambda line: line[1:] == ["--config-file", config]):
             if found.leads_session():
