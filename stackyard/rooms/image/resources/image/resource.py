@@ -28,6 +28,7 @@ from stackyard.rooms.image.resources.member.store import MEMBERS
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
 VISIBILITIES = ("public", "private", "shared", "community")
+_BYTES = Integer(min=0, max=2**63 - 1)
 
 _OPEN = "'public':%(visibility)s or 'community':%(visibility)s or 'shared':%(visibility)s"
 _OWNER = "role:admin or (role:member and project_id:%(project_id)s)"
@@ -123,9 +124,9 @@ IMAGE = Resource(
         Field(
             name="min_ram", kind=Integer(min=0, max=2**31 - 1), default=0, doc="MB of memory needed to boot the image."
         ),
-        ReadOnly("size", Integer(), default=None, null=True, doc="Bytes of data."),
+        ReadOnly("size", _BYTES, default=None, null=True, doc="Bytes of data."),
         ReadOnly(
-            "virtual_size", Integer(), default=None, null=True, doc="Bytes of the disk inside, where the format tells."
+            "virtual_size", _BYTES, default=None, null=True, doc="Bytes of the disk inside, where the format tells."
         ),
         ReadOnly("checksum", Text(max=32), default=None, null=True, doc="MD5 of the data, in hex."),
         ReadOnly("os_hash_algo", Text(max=64), default=None, null=True, doc="The algorithm of os_hash_value."),
