@@ -18,6 +18,8 @@ _OVERRIDE = 0x20000000
 
 def announce(interface: str, mac: str, addresses: list[str]) -> None:
     """Announce the addresses (a prefix length is ignored) as being at the MAC. Raises OSError."""
+    if not addresses:
+        return
     hardware = bytes.fromhex(mac.replace(":", ""))
     link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     try:

@@ -1,5 +1,6 @@
 """Links, addresses and routes of the calling thread's network namespace, over netlink (pyroute2)."""
 
+import errno
 import socket
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +15,7 @@ _IFF_UP = 1
 _IFA_F_NODAD = 2
 _SCOPE_LINK = 253
 _RT_TABLE_MAIN = 254
+_BR_STATE_FORWARDING = 3
 #: A next hop is taken to be on the link, also where it is outside the interface's networks.
 _RTNH_F_ONLINK = 4
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
@@ -21,13 +23,16 @@ _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 @dataclass(frozen=True)
 class Link:
-    """An interface. ``peer`` is the index of a veth's other end, in whatever namespace that is."""
+    """An interface. ``peer`` is the index of a veth's other end, in whatever namespace that is.
+
+    ``forwarding``: it has a carrier, and the bridge it is on passes frames to and from it.
+    """
 
     index: int
     name: str
     kind: str
     up: bool
-    running: bool
+    forwarding: bool
     mtu: int
     mac: str
     master: int | None
@@ -61,6 +66,13 @@ class Netlink:
         """Every interface, by name."""
         return {link.name: link for link in map(_link, self._ip.get_links())}
 
+    def link(self, name: str) -> Link:
+        """One interface. Raises OSError (ENODEV) if it is not there, or not any more."""
+        found = self.links().get(name)
+        if found is None:
+            raise OSError(errno.ENODEV, "no such interface", name)
+        return found
+
     def add_bridge(self, name: str, mtu: int) -> None:
         """Make a bridge, up."""
         self._ip.link("add", ifname=name, kind="bridge", IFLA_MTU=mtu, flags=_IFF_UP, change=_IFF_UP)
@@ -91,7 +103,7 @@ class Netlink:
         try:
             self._ip.link("del", ifname=name)
         except NetlinkError as failure:
-            if failure.code not in (19, 22):  # no such device
+            if failure.code not in (errno.ENODEV, errno.EINVAL):
                 raise
 
     def set_link(self, index: int, **attributes: Any) -> None:
@@ -154,13 +166,20 @@ def _link(message: Any) -> Link:
         name=message.get_attr("IFLA_IFNAME"),
         kind=(info.get_attr("IFLA_INFO_KIND") if info else None) or "",
         up=bool(message["flags"] & _IFF_UP),
-        running=message.get_attr("IFLA_OPERSTATE") == "UP",
+        forwarding=message.get_attr("IFLA_OPERSTATE") == "UP" and _bridge_port_state(info) == _BR_STATE_FORWARDING,
         mtu=message.get_attr("IFLA_MTU"),
         mac=message.get_attr("IFLA_ADDRESS") or "",
         master=message.get_attr("IFLA_MASTER"),
         peer=message.get_attr("IFLA_LINK"),
         alias=message.get_attr("IFLA_IFALIAS"),
     )
+
+
+def _bridge_port_state(info: Any) -> int | None:
+    if info is None or info.get_attr("IFLA_INFO_SLAVE_KIND") != "bridge":
+        return None
+    state: int | None = info.get_attr("IFLA_INFO_SLAVE_DATA").get_attr("IFLA_BRPORT_STATE")
+    return state
 
 
 def _route(message: Any, index: int) -> Route:

@@ -311,6 +311,12 @@ def _check_group(group: GroupSpec) -> None:
 def _check_router(router: RouterSpec) -> None:
     if router.floating and router.gateway is None:
         raise InvalidSpec("floating addresses need a gateway", f"router {router.id}")
+    for one in router.floating:
+        for address in (one.floating_ip, one.fixed_ip):
+            _checked(f"router {router.id}", ipaddress.IPv4Address, address)
+    for kind in ({one.floating_ip for one in router.floating}, {one.fixed_ip for one in router.floating}):
+        if len(kind) != len(router.floating):
+            raise InvalidSpec("an address is in two floating pairs", f"router {router.id}")
     networks = [_interface(address).network for port in _ports(router) for address in port.addresses]
     own = router.gateway.next_hops if router.gateway else []
     for route in router.routes:

@@ -1,7 +1,9 @@
 """The native driver after crashes, restarts and damage: everything comes back, what runs is not interrupted."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -13,6 +15,7 @@ from stackyard.rooms.network.driver import (
     FloatingSpec,
     GroupSpec,
     HostFailure,
+    NamespaceGone,
     NetworkDriver,
     NetworkSpec,
     PortSpec,
@@ -273,3 +276,20 @@ def test_ports_may_be_plugged_side_by_side(pretend_host: PretendHost) -> None:
     assert faults(driver.inventory()) == []
     assert containers[0].pings("10.0.0.7")
     assert containers[11].pings("10.0.0.14")
+
+
+def test_no_thread_that_calls_the_driver_changes_its_namespace(site: Site) -> None:
+    def here() -> int:
+        return os.stat("/proc/thread-self/ns/net").st_ino
+
+    def work() -> bool:
+        before = here()
+        site.build(driver)
+        with suppress(NamespaceGone):
+            driver.plug(site.ports[0][0], "/nowhere")
+        return here() == before
+
+    driver = site.host.driver()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        assert [done.result() for done in [pool.submit(work) for _ in range(3)]] == [True, True, True]
+    assert faults(driver.inventory()) == []

@@ -104,6 +104,7 @@ def test_a_rule_becomes_a_match(changes: dict[str, object], text: str) -> None:
         {"protocol": "tcp", "port_min": 9, "port_max": 1},
         {"protocol": "tcp", "port_min": 1, "port_max": 70000},
         {"remote_prefix": "fd00::/8"},
+        {"protocol": "icmp", "port_min": 300},
         {"remote_prefix": "all"},
     ],
 )

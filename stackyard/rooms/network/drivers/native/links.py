@@ -1,7 +1,9 @@
 """Pairs of devices between namespaces, and what is configured on their ends."""
 
+import errno
 import ipaddress
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,16 +14,20 @@ from stackyard.hosts.netlink import Link, Netlink, NetlinkError, Route
 from stackyard.hosts.nft import NftError
 
 from ...driver import HostFailure, InterfaceTaken, InvalidSpec, RouteSpec
+from .names import BRIDGE
 
 #: The host's own namespace: that of the process, whichever thread asks.
 HOST = Path("/proc/self/ns/net")
+
+#: How long a device that is up may take to pass frames, in seconds.
+PATIENCE = 5.0
 
 #: Marks our routes ("protocol" in `ip route`), so that others' are left alone.
 ROUTE_PROTOCOL = 83
 
 
 class BridgeMissing(Exception):
-    """The network's namespace has lost its bridge, or is gone itself. Its text is the namespace's name."""
+    """The network's namespace has lost its bridge, or it is down, or all is gone. Its text is the namespace's name."""
 
 
 @contextmanager
@@ -78,7 +84,7 @@ class Pair:
         outer, inner = self.outer.find(), self.inner.find()
         return _belong_together(outer, inner) and inner is not None and inner.alias == self.alias
 
-    def connect(self, bridge: str, mac: str, mtu: int) -> None:
+    def connect(self, mac: str, mtu: int) -> None:
         """Make the pair, unless it is there: the outer end on the bridge and up, the inner end down.
 
         An end that lost its other end, or has it elsewhere, is replaced. Raises InterfaceTaken if the inner name is
@@ -95,16 +101,16 @@ class Pair:
             return
         self.outer.delete()
         self.inner.delete()
-        self._make(bridge, mac, mtu)
+        self._make(mac, mtu)
 
-    def _make(self, bridge: str, mac: str, mtu: int) -> None:
+    def _make(self, mac: str, mtu: int) -> None:
         if not netns.is_namespace(self.outer.namespace):
             raise BridgeMissing(self.outer.namespace.name)
         descriptor = os.open(self.inner.namespace, os.O_RDONLY | os.O_CLOEXEC)
 
         def body() -> None:
             with Netlink() as net:
-                master = net.links().get(bridge)
+                master = net.links().get(BRIDGE)
                 if master is None:
                     raise BridgeMissing(self.outer.namespace.name)
                 net.add_veth(self.outer.name, self.inner.name, descriptor, mtu, peer_mac=mac, master=master.index)
@@ -120,7 +126,7 @@ def set_outer(end: End, up: bool, mtu: int) -> None:
 
     def body() -> None:
         with Netlink() as net:
-            link = net.links()[end.name]
+            link = net.link(end.name)
             if link.mtu != mtu:
                 net.set_link(link.index, mtu=mtu)
             if link.up != up:
@@ -135,21 +141,50 @@ def _belong_together(outer: Link | None, inner: Link | None) -> bool:
 
 @dataclass(frozen=True)
 class Interface:
-    """How an inner end is to be configured. Addresses carry their prefix length."""
+    """How an inner end is to be configured. Addresses carry their prefix length; routes are left alone if None."""
 
     name: str
     mac: str
     mtu: int
     alias: str
     addresses: tuple[str, ...]
-    routes: tuple[RouteSpec, ...] = ()
+    routes: tuple[RouteSpec, ...] | None = None
 
 
-def configure(interface: Interface) -> None:
-    """Make the interface of the calling thread's namespace so, up, and announce addresses that are new on it."""
+def serve(pair: Pair, interface: Interface, passing: bool = True) -> None:
+    """Configure the inner end of a connected pair, and have frames pass it (or not) before this returns.
+
+    Addresses that are new on it are announced. Raises InvalidSpec, BridgeMissing and what the host raises.
+    """
+    set_outer(pair.outer, up=passing, mtu=interface.mtu)
+    added = netns.inside(pair.inner.namespace, lambda: _configure(interface))
+    if passing:
+        _await_forwarding(pair.outer)
+        netns.inside(pair.inner.namespace, lambda: announce.announce(interface.name, interface.mac, added))
+
+
+def _await_forwarding(end: End) -> None:
+    """Wait until the bridge passes the device's frames: the kernel learns of a carrier some time after it came."""
+    deadline = time.monotonic() + PATIENCE
+
+    def body() -> None:
+        with Netlink() as net:
+            while not (link := net.link(end.name)).forwarding:
+                bridge = net.links().get(BRIDGE)
+                if bridge is None or not bridge.up or link.master != bridge.index:
+                    raise BridgeMissing(end.namespace.name)
+                if time.monotonic() > deadline:
+                    raise OSError(errno.ETIMEDOUT, f"did not come up within {PATIENCE} seconds", end.name)
+                time.sleep(0.002)
+
+    netns.inside(end.namespace, body)
+
+
+def _configure(interface: Interface) -> list[str]:
+    """Make the interface of the calling thread's namespace so, and up; returns the addresses to be announced."""
     sysctl.write_known(_still(interface.name))
     with Netlink() as net:
-        link = net.links()[interface.name]
+        link = net.link(interface.name)
         if link.mac != interface.mac:
             net.set_link(link.index, address=interface.mac)
         if link.mtu != interface.mtu:
@@ -159,11 +194,9 @@ def configure(interface: Interface) -> None:
         added = _sync_addresses(net, link, interface.addresses)
         if not link.up:
             net.set_link(link.index, state="up")
-        sync_routes(net, [(link.index, route) for route in interface.routes], only=link.index)
-    if not link.up:
-        added = list(interface.addresses)
-    if added:
-        announce.announce(interface.name, interface.mac, added)
+        if interface.routes is not None:
+            sync_routes(net, [(link.index, route) for route in interface.routes], only=link.index)
+    return added if link.up else list(interface.addresses)
 
 
 def _still(name: str) -> dict[str, str]:

@@ -15,8 +15,8 @@ from stackyard.hosts.netlink import Netlink
 
 from ...driver import AddressConflict, ExternalSpec, NetworkSpec
 from .forwarding import IPV4, IPV6
-from .links import HOST, End, Interface, Pair, checked_address, configure, set_outer
-from .names import BRIDGE, CloudNames, host_device
+from .links import HOST, End, Interface, Pair, checked_address, serve
+from .names import CloudNames, host_device
 from .objects import Chain, Hook, Objects, whole
 from .segments import table_faults
 
@@ -50,10 +50,8 @@ def ensure_host_link(names: CloudNames, network: NetworkSpec, external: External
     """Make the host's own interface on the network."""
     pair = _pair(names, network.id)
     mac = _host_mac(names, network.id)
-    pair.connect(BRIDGE, mac, network.mtu)
-    set_outer(pair.outer, up=True, mtu=network.mtu)
-    interface = Interface(pair.inner.name, mac, network.mtu, pair.alias, tuple(external.host_addresses))
-    netns.inside(HOST, lambda: configure(interface))
+    pair.connect(mac, network.mtu)
+    serve(pair, Interface(pair.inner.name, mac, network.mtu, pair.alias, tuple(external.host_addresses)))
 
 
 def remove_host_link(names: CloudNames, network_id: str) -> None:

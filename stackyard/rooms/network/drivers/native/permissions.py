@@ -56,6 +56,8 @@ def _transport(rule: RuleSpec) -> list[str]:
         low, high = _ports(rule)
         return [f"{_WITH_PORTS[number]} dport {low}" if low == high else f"{_WITH_PORTS[number]} dport {low}-{high}"]
     if number in (_ICMP, _ICMPV6) and rule.port_min is not None:
+        if any(not 0 <= value <= 255 for value in (rule.port_min, rule.port_max or 0)):
+            raise InvalidSpec("ICMP type and code are 0 to 255", f"security group rule {rule.id}")
         name = "icmp" if number == _ICMP else "icmpv6"
         code = [f"{name} code {rule.port_max}"] if rule.port_max is not None else []
         return [f"{name} type {rule.port_min}", *code]

@@ -6,8 +6,8 @@ from stackyard.hosts import netns
 from stackyard.hosts.netlink import Netlink
 
 from ...driver import NamespaceGone, PortSpec
-from .links import End, Interface, Pair, configure, default_routes, set_outer
-from .names import BRIDGE, CloudNames, port_device
+from .links import End, Interface, Pair, default_routes, serve, set_outer
+from .names import CloudNames, port_device
 
 
 def plug(names: CloudNames, port: PortSpec, target: Path, interface: str, default_route: bool) -> None:
@@ -15,19 +15,18 @@ def plug(names: CloudNames, port: PortSpec, target: Path, interface: str, defaul
     if not netns.is_namespace(target):
         raise NamespaceGone(f"{target} is not a network namespace; its process may have ended", f"port {port.id}")
     pair = Pair(outer_end(names, port.network_id, port.id), End(target, interface), names.port_alias(port.id))
-    pair.connect(BRIDGE, port.mac.lower(), port.mtu)
-    set_up(names, port)
+    pair.connect(port.mac.lower(), port.mtu)
+    netns.inside(target, _loopback_up)
     routes = [*port.routes, *(default_routes(port.gateways) if default_route else [])]
     wanted = Interface(interface, port.mac.lower(), port.mtu, pair.alias, tuple(port.addresses), tuple(routes))
+    serve(pair, wanted, passing=port.admin_up)
 
-    def body() -> None:
-        with Netlink() as net:
-            loopback = net.links()["lo"]
-            if not loopback.up:
-                net.set_link(loopback.index, state="up")
-        configure(wanted)
 
-    netns.inside(target, body)
+def _loopback_up() -> None:
+    with Netlink() as net:
+        loopback = net.link("lo")
+        if not loopback.up:
+            net.set_link(loopback.index, state="up")
 
 
 def set_up(names: CloudNames, port: PortSpec) -> None:

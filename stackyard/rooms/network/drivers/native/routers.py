@@ -14,8 +14,8 @@ from stackyard.hosts.netlink import Link, Netlink
 
 from ...driver import InvalidSpec, RouterPort, RouterSpec, RouteSpec
 from .filters import checked_mac
-from .links import End, Interface, Pair, checked_address, configure, default_routes, set_outer, sync_routes
-from .names import BRIDGE, TABLE, CloudNames, router_device, router_gateway, router_interface
+from .links import End, Interface, Pair, checked_address, default_routes, serve, sync_routes
+from .names import TABLE, CloudNames, router_device, router_gateway, router_interface
 from .objects import Chain, Element, ElementSet, Hook, Objects, Value, whole
 from .segments import table_faults
 
@@ -45,13 +45,10 @@ def ensure_router(names: CloudNames, router: RouterSpec) -> None:
     netns.inside(place, lambda: _prepare(objects, {inner_name(router, port) for port in _ports(router)}))
     for port in _ports(router):
         pair = _pair(names, router, port)
-        pair.connect(BRIDGE, checked_mac(port.mac, f"router {router.id}"), port.mtu)
-        set_outer(pair.outer, up=True, mtu=port.mtu)
-    interfaces = [_interface(names, router, port) for port in _ports(router)]
+        pair.connect(checked_mac(port.mac, f"router {router.id}"), port.mtu)
+        serve(pair, _interface(names, router, port))
 
     def body() -> None:
-        for interface in interfaces:
-            configure(interface)
         with Netlink() as net:
             sync_routes(net, _routes(router, net.links()))
 
@@ -178,10 +175,9 @@ def _port_towards(router: RouterSpec, next_hop: str) -> RouterPort:
 
 def router_objects(router: RouterSpec) -> Objects:
     """The router's translation. Raises InvalidSpec."""
+    _check_floating(router)
     to_fixed: dict[Element, Value] = {(one.floating_ip,): one.fixed_ip for one in router.floating}
     to_floating: dict[Element, Value] = {(one.fixed_ip,): one.floating_ip for one in router.floating}
-    if router.floating and router.gateway is None:
-        raise InvalidSpec("floating addresses need a gateway", f"router {router.id}")
     arriving = Hook("nat", "prerouting", -100, "accept")
     leaving = Hook("nat", "postrouting", 100, "accept")
     return Objects(
@@ -194,6 +190,21 @@ def router_objects(router: RouterSpec) -> Objects:
             ("inet", "to-floating"): ElementSet(_ADDRESS_MAP, to_floating, is_map=True),
         },
     )
+
+
+def _check_floating(router: RouterSpec) -> None:
+    subject = f"router {router.id}"
+    if router.floating and router.gateway is None:
+        raise InvalidSpec("floating addresses need a gateway", subject)
+    for one in router.floating:
+        for address in (one.floating_ip, one.fixed_ip):
+            try:
+                ipaddress.IPv4Address(address)
+            except ValueError as error:
+                raise InvalidSpec(f"floating address {one.floating_ip}: {error}", subject) from error
+    for kind in ({one.floating_ip for one in router.floating}, {one.fixed_ip for one in router.floating}):
+        if len(kind) != len(router.floating):
+            raise InvalidSpec("an address is in two floating pairs", subject)
 
 
 def _leaving_rules(router: RouterSpec) -> tuple[str, ...]:
