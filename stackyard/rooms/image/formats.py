@@ -12,6 +12,7 @@ from dataclasses import dataclass
 #: How many bytes of an image are looked at: enough for the furthest mark, ISO 9660's at 32 KiB.
 LOOKED_AT = 66_000
 
+_LARGEST_DISK = 1 << 60
 _QCOW2_DATA_FILE = 1 << 2
 _QCOW2_KNOWN = (1 << 5) - 1
 _VMDK_WHOLE = {"monolithicsparse", "streamoptimized"}
@@ -29,6 +30,13 @@ class Finding:
 
 def inspect(head: bytes) -> Finding:
     """Judge an image by its first LOOKED_AT bytes (all of them when it is shorter)."""
+    found = _recognised(head)
+    if found.virtual_size and found.virtual_size > _LARGEST_DISK:
+        return Finding(found.format, unsafe="its header claims a disk larger than any disk.")
+    return found
+
+
+def _recognised(head: bytes) -> Finding:
     if head.startswith(b"QFI\xfb"):
         return _qcow2(head)
     if head.startswith((b"KDMV", b"COWD")) or head[:512].lstrip().startswith(b"# Disk DescriptorFile"):

@@ -47,6 +47,7 @@ UNSAFE = [
     (qcow2(features=1 << 2), "another file"),
     (qcow2(features=1 << 40), "features"),
     (qcow2(version=9), "version 9"),
+    (qcow2(size=2**64 - 1), "larger than any disk"),
     (qcow2()[:40], "cut short"),
     (b"QED\0" + b"\0" * 60, "QED"),
     (b'# Disk DescriptorFile\nRW 1 FLAT "/etc/shadow" 0\n', "other files"),
