@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller, service_caller
 from stackyard.kernel.database import Record, Transaction
-from stackyard.kernel.errors import Conflict
 from stackyard.kernel.journal import ending
 from stackyard.kernel.journal.book import Book, refusal
+from stackyard.kernel.journal.pace import told
 from stackyard.kernel.journal.registry import Declared
 from stackyard.kernel.journal.run import Claim
 from stackyard.kernel.journal.tables import CANCELLED, FAILED, OPERATIONS, QUEUED, RUNNING, STEPS
@@ -64,8 +64,11 @@ class Claims:
             declared = self.book.registry.named(taken.room, taken.resource)
             if taken.record is None:
                 self._enter(tx, declared, taken, now)
-        except (LookupError, Conflict) as error:
-            ending.end(tx, taken, FAILED, str(error), now)
+        except sa.exc.SQLAlchemyError:
+            raise
+        except Exception as error:
+            # It ends here, whatever it is: the head of the queue must not be stuck for all.
+            ending.end(tx, taken, FAILED, str(error) if type(error) is LookupError else told(error), now)
             return None
         tx.connection.execute(_TAKE, {"its_id": taken.id} | {name: taken[name] for name in _CLAIMING})
         steps = _steps(tx, taken) if taken.epoch > 1 else []

@@ -28,7 +28,7 @@ from stackyard.kernel.journal.run import (
     Rewind,
     Rewound,
     Run,
-    _Writing,
+    Writing,
     late,
 )
 from stackyard.kernel.journal.tables import CANCELLED, DEAD, DONE, FAILED, OPERATIONS, QUEUED, WAITING
@@ -176,7 +176,7 @@ class Performer:
             raise Cancelled
         self._refuse_the_worn_out()
         # The mark of an undo needs no result, which so may be anything.
-        if isinstance(function, _Writing):
+        if isinstance(function, Writing):
             self._ledger.write(UNDO, name, "write", lambda tx: _no_result(function.within(tx)))
         else:
             self._ledger.call(UNDO, name, "call", lambda: _no_result(function()))

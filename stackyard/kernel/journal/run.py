@@ -81,7 +81,7 @@ class Claim:
     kind: str = "code"
 
 
-class _Writing:
+class Writing:
     """A change of the database as a function: in `undo` it commits together with the undo's mark."""
 
     def __init__(self, ledger: "Ledger", change: Callable[[Work], Any]) -> None:
@@ -232,14 +232,14 @@ class Run:
         """See Steps.undo."""
         if any(name == known for known, _ in self.undos):
             raise ValueError(f"two undos of {self.action} are called {name!r}")
-        bound = function if isinstance(function, _Writing) else lambda: function(*args, **kwargs)
+        bound = function if isinstance(function, Writing) else lambda: function(*args, **kwargs)
         self.undos.append((name, bound))
 
     def writing(
         self, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Callable[[], T]:
         """See Steps.writing."""
-        return _Writing(self._ledger, lambda work: change(work, *args, **kwargs))
+        return Writing(self._ledger, lambda work: change(work, *args, **kwargs))
 
     def read(self, query: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Steps.read."""

@@ -118,6 +118,19 @@ def test_an_operation_whose_end_could_not_be_written_is_taken_up_again(toy: Any)
     assert toy.thing(thing).status == "Ready"
 
 
+def test_an_operation_that_cannot_even_be_opened_does_not_hold_up_the_others(toy: Any) -> None:
+    first, second = toy.ready_thing(), toy.ready_thing()
+    toy.begin(first, "polish")
+    toy.begin(second, "polish")
+    declared = toy.book.registry.of(toy.resource)
+    freeze = type(declared).freeze
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(declared), "freeze", lambda self, row: 1 // 0 if row.id == first else freeze(self, row))
+        toy.run()
+    assert toy.operations(first)[0].reason.startswith("ZeroDivisionError")
+    assert toy.operations(second)[0].state == "done"
+
+
 def test_postgresql_servers_skip_what_another_one_is_claiming() -> None:
     statement = str(_NEXT.compile(dialect=postgresql.dialect()))
     assert "FOR UPDATE OF journal_operations SKIP LOCKED" in statement
