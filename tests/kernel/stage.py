@@ -61,6 +61,7 @@ class Stage:
         for name in ("web", "db"):
             self.worlds.container.registry[f"{name}:latest"] = Image(id=f"sha256:{name}", names=[f"{name}:latest"], size=3)
             self.worlds.container.registry[name] = self.worlds.container.registry[f"{name}:latest"]
+        self._engine: sa.Engine | None = None
         self._build()
         self.cloud.prepare()
         self._come_up()
@@ -74,6 +75,10 @@ class Stage:
             settings=self.settings, drivers=drivers, facts=FACTS, threads=0, clock=self.clock,
             crash_hook=lambda *place: self.faults(*place),
         )  # fmt: skip
+        if self._engine is None:
+            self._engine = self.cloud.database.engine
+        # The statements it has compiled are kept: to compile them anew after each restart would take most of the time.
+        self.cloud.database.engine = self._engine
 
     def _come_up(self) -> None:
         self.cloud.connect()
