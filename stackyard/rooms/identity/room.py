@@ -4,6 +4,7 @@ from stackyard.kernel.room import Room, declared
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity import resources, seed
 from stackyard.rooms.identity.policies import SHARED
+from stackyard.rooms.identity.reconcile import ROTATION
 from stackyard.rooms.identity.render import DIALECT
 from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
 from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
@@ -14,7 +15,6 @@ from stackyard.rooms.identity.resources.token.keys import Keys
 from stackyard.rooms.identity.resources.token.routes import RULES as TOKEN_RULES
 from stackyard.rooms.identity.resources.token.store import CHANGE, REVOCATION
 from stackyard.rooms.identity.resources.token.tokens import Tokens
-from stackyard.rooms.identity.rotation import ROTATION
 
 
 def start(services: Services) -> None:

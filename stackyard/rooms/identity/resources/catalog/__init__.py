@@ -1,1 +1,1 @@
-"""Regions, services and endpoints, and the catalog made of them."""
+"""The catalog: where every service is, made of regions, services and endpoints."""

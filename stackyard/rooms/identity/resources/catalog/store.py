@@ -7,7 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from stackyard.kernel.database import Transaction
-from stackyard.rooms.identity.resources.catalog import endpoints, regions, services
+from stackyard.rooms.identity.resources import endpoint as endpoints
+from stackyard.rooms.identity.resources import region as regions
+from stackyard.rooms.identity.resources import service as services
 
 _PLACEHOLDER = re.compile(r"[%$]\((?:project_id|tenant_id)\)s")
 

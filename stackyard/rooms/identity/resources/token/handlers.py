@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from stackyard.kernel.errors import Forbidden, NotFound, Unauthorized
+from stackyard.kernel.errors import NotFound, Unauthorized
 from stackyard.kernel.exchange import Reply, Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
@@ -64,14 +64,6 @@ def _subject(work: Work, request: Request, *, expired: bool = False) -> tuple[st
 def _allowed(work: Work, action: str, token: Token) -> None:
     if not work.allows(f"identity:{action}", {"target.token.user_id": token.user.id}):
         raise denied(action)
-
-
-def catalog(work: Work, request: Request) -> dict[str, Any]:
-    """The catalog for the caller's token."""
-    if work.caller.project_id is None:
-        raise Forbidden("A project-scoped token is required to produce a service catalog.")
-    found = catalogs.catalog(work.tx, work.caller.project_id)
-    return {"catalog": found, "links": {"self": render.url(work, "auth/catalog")}}
 
 
 def own_projects(work: Work, request: Request) -> dict[str, Any]:

@@ -12,13 +12,6 @@ ROUTES = [
     Route(method="DELETE", path="/v3/auth/tokens", handler=handlers.revoke, status=204),
     Route(
         method="GET",
-        path="/v3/auth/catalog",
-        handler=handlers.catalog,
-        reads="database",
-        allow=allow("get_auth_catalog", ANYONE),
-    ),
-    Route(
-        method="GET",
         path="/v3/auth/projects",
         handler=handlers.own_projects,
         reads="database",

@@ -9,12 +9,12 @@ from stackyard.kernel.resource import Field, Id, Resource, everyone
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
-from stackyard.rooms.identity.resources.catalog import endpoints
+from stackyard.rooms.identity.resources import endpoint
 
 
 def delete(work: Work, service: Record, query: Record) -> None:
     """Delete a service with its endpoints."""
-    work.tx.delete(endpoints.ENDPOINT.table, service_id=service.id)
+    work.tx.delete(endpoint.ENDPOINT.table, service_id=service.id)
     kernel_rows.remove(work, SERVICE, service)
 
 

@@ -10,7 +10,7 @@ from stackyard.kernel.resource import Field, Resource, everyone
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import fields, rows
 from stackyard.rooms.identity.policies import ADMIN, ANYONE, allow
-from stackyard.rooms.identity.resources.catalog import endpoints
+from stackyard.rooms.identity.resources import endpoint
 
 
 def create(work: Work, wanted: Record) -> Record:
@@ -35,7 +35,7 @@ def update(work: Work, region: Record, changes: Record) -> Record:
 
 def delete(work: Work, region: Record, query: Record) -> None:
     """Delete a region with those below it, unless an endpoint is in one of them."""
-    if work.tx.find(endpoints.ENDPOINT.table, region_id=region.id):
+    if work.tx.find(endpoint.ENDPOINT.table, region_id=region.id):
         raise Forbidden(
             f"Unable to delete region {region.id} because it or its child regions have associated endpoints."
         )

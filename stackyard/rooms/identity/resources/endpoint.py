@@ -9,7 +9,7 @@ from stackyard.kernel.resource import Field, Id, Resource, everyone
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
-from stackyard.rooms.identity.resources.catalog import regions, services
+from stackyard.rooms.identity.resources import region, service
 
 
 def create(work: Work, wanted: Record) -> Record:
@@ -19,8 +19,8 @@ def create(work: Work, wanted: Record) -> Record:
     if old is not None and not isinstance(old, str):
         raise invalid("region", "must be the id of a region.")
     region_id = wanted.get("region_id") or old
-    if old and work.tx.get(regions.REGION.table, id=old) is None:
-        kernel_rows.insert(work, regions.REGION, {"id": old})
+    if old and work.tx.get(region.REGION.table, id=old) is None:
+        kernel_rows.insert(work, region.REGION, {"id": old})
     return kernel_rows.insert(work, ENDPOINT, {**wanted, "region_id": _known_region(work, region_id)})
 
 
@@ -34,12 +34,12 @@ def update(work: Work, endpoint: Record, changes: Record) -> Record:
 
 
 def _check_service(work: Work, wanted: Record) -> None:
-    if work.tx.get(services.SERVICE.table, id=wanted["service_id"]) is None:
+    if work.tx.get(service.SERVICE.table, id=wanted["service_id"]) is None:
         raise invalid("service_id", f"there is no service {wanted['service_id']}.")
 
 
 def _known_region(work: Work, region_id: str | None) -> str | None:
-    if region_id is not None and work.tx.get(regions.REGION.table, id=region_id) is None:
+    if region_id is not None and work.tx.get(region.REGION.table, id=region_id) is None:
         raise invalid("region_id", f"there is no region {region_id}.")
     return region_id
 
