@@ -95,6 +95,7 @@ def _request(req: falcon.asgi.Request, base_url: str) -> Request:
     except falcon.HTTPError:
         length = None
     path = req.path.rstrip("/") or "/"
+    slash = len(req.path) > len(path)
     return Request(
         method=req.method,
         path=path,
@@ -103,6 +104,7 @@ def _request(req: falcon.asgi.Request, base_url: str) -> Request:
         raw_query=parse_qsl(req.query_string, keep_blank_values=True),
         content_length=length,
         remote_address=req.remote_addr,
+        trailing_slash=slash,
     )
 
 

@@ -83,6 +83,9 @@ class Chain:
             exchange.candidates = self.router.candidates(exchange.request.method, exchange.request.path)
         except ApiError:
             exchange.candidates = None
+        if exchange.candidates and exchange.request.trailing_slash and exchange.candidates[0].resource:
+            dialect = exchange.candidates[0].room.dialect
+            exchange.candidates = None if dialect.trailing_slash == "missing" else exchange.candidates
 
     def choose_version(self, exchange: Exchange) -> None:
         """Which microversion is asked, and the endpoint that exists in it."""
@@ -109,6 +112,7 @@ class Chain:
             )
         if exchange.endpoint is None:
             self.router.candidates(exchange.request.method, exchange.request.path)
+            raise NotFound("The resource could not be found.", remedy="The path ends where an id should follow.")
 
     def limit_body(self, exchange: Exchange) -> None:
         """Refuse a body that says it is too large before a byte of it is read."""

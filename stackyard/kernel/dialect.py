@@ -37,6 +37,7 @@ class Dialect:
     unknown_filters: what happens to a query parameter nobody declared. strict: whether "true" may stand for true.
     quota_status: what QuotaExceeded answers with. project_filter: the query flag by which an admin lists all projects,
     or None when an admin sees all by default.
+    trailing_slash: whether /images/ is /images, or an object without an id, which is 404 (Glance).
     """
 
     error: Callable[[ApiError], Any]
@@ -61,4 +62,5 @@ class Dialect:
     text_filters: bool = False
     quota_status: int = 409
     bulk: bool = False
+    trailing_slash: Literal["ignored", "missing"] = "ignored"
     page_reverse: bool = False

@@ -24,6 +24,7 @@ class Request:
     stream: Iterator[bytes] | None = None
     content_length: int | None = None
     remote_address: str = ""
+    trailing_slash: bool = False
 
     @property
     def content_type(self) -> str:

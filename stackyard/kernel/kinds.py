@@ -104,6 +104,10 @@ def Boolean() -> Kind:
     return Kind(parse, {"type": "boolean"}, "boolean")
 
 
+#: What every database can store as an integer.
+_LEAST, _MOST = -(2**63), 2**63 - 1
+
+
 def Integer(*, min: int | None = None, max: int | None = None) -> Kind:
     """A whole number within the bounds."""
 
@@ -112,7 +116,7 @@ def Integer(*, min: int | None = None, max: int | None = None) -> Kind:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise invalid(path, f"{_shown(value)} is not an integer.")
-        _within(value, min, max, path)
+        _within(value, _LEAST if min is None else min, _MOST if max is None else max, path)
         return value
 
     return Kind(parse, {"type": "integer", **_bounds(min, max)}, "bigint")

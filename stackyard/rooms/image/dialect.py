@@ -15,6 +15,7 @@ DIALECT = Dialect(
     error=glance_fault,
     envelope_one=False,
     update="PATCH",
+    trailing_slash="missing",
     timestamp=iso_z,
     strict=True,
     default_limit=25,
