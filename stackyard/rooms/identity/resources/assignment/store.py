@@ -127,11 +127,15 @@ def _sources(tx: Transaction, target: Target) -> list[Target]:
     return [target, *(Target("domain" if each.is_domain else "project", each.id, True) for each in above)]
 
 
+_USER = sa.bindparam("user_id", type_=sa.String)
+_THROUGH = sa.select(MEMBERSHIP.c.group_id).where(MEMBERSHIP.c.user_id == _USER)
+_HELD_BY_ON = sa.select(ASSIGNMENT).where(
+    ASSIGNMENT.c.target_id.in_(sa.bindparam("target_ids", expanding=True)),
+    (ASSIGNMENT.c.actor_id == _USER) | ASSIGNMENT.c.actor_id.in_(_THROUGH),
+)
+
+
 def _held_on(tx: Transaction, user_id: str, sources: Sequence[Target]) -> Iterable[Record]:
     wanted = {(each.type, each.id, each.inherited) for each in sources}
-    groups = sa.select(MEMBERSHIP.c.group_id).where(MEMBERSHIP.c.user_id == user_id)
-    statement = sa.select(ASSIGNMENT).where(
-        ASSIGNMENT.c.target_id.in_([each.id for each in sources]),
-        (ASSIGNMENT.c.actor_id == user_id) | ASSIGNMENT.c.actor_id.in_(groups),
-    )
-    return [row for row in tx.all(statement) if (row.target_type, row.target_id, row.inherited) in wanted]
+    held = tx.all(_HELD_BY_ON.params(user_id=user_id, target_ids=[each.id for each in sources]))
+    return [row for row in held if (row.target_type, row.target_id, row.inherited) in wanted]

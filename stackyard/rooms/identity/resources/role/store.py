@@ -1,6 +1,8 @@
 """Which roles imply which, and what a set of roles amounts to."""
 
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -46,9 +48,14 @@ def expand(tx: Transaction, role_ids: Iterable[str]) -> list[Record]:
         return []
     inferred = inferences(tx)
     all_ids = set().union(*(closure(inferred, each) for each in given))
+    return tx.all(_of_the_cloud().params(role_ids=sorted(all_ids)))
+
+
+@cache
+def _of_the_cloud() -> sa.Select[Any]:
     role = resource.ROLE.table
-    statement = sa.select(role.c.id, role.c.name).where(role.c.id.in_(all_ids), role.c.domain_id.is_(None))
-    return tx.all(statement.order_by(role.c.name))
+    named = role.c.id.in_(sa.bindparam("role_ids", expanding=True))
+    return sa.select(role.c.id, role.c.name).where(named, role.c.domain_id.is_(None)).order_by(role.c.name)
 
 
 def forget(tx: Transaction, role_id: str) -> None:
