@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from stackyard.kernel.errors import BadRequest
+from stackyard.kernel.errors import BadRequest, Unavailable
 
 CHUNK = 1 << 20
 PATIENCE = 60.0
 
 
 class Unreachable(Exception):
-    """The server did not answer or broke off; trying again can help."""
+    """The server broke off in the middle; trying again can help."""
 
 
 def checked(uri: Any) -> str:
@@ -41,8 +41,8 @@ def checked(uri: Any) -> str:
 
 def fetch(uri: str, *, trusted: str) -> Iterator[bytes]:
     """The bytes at an address, in chunks. `trusted`: the base URL of this cloud, whose `/static/` may be fetched
-    wherever it is. Raises BadRequest when the address or the answer is refused, Unreachable when the network is at
-    fault."""
+    wherever it is. Raises BadRequest when the address or the answer is refused, Unavailable when nobody answers;
+    the chunks raise Unreachable when the server breaks off."""
     parts = urlsplit(checked(uri))
     own = bool(trusted) and uri.startswith(trusted.rstrip("/") + "/static/")
     address = _resolved(parts, own=own)
@@ -53,7 +53,7 @@ def fetch(uri: str, *, trusted: str) -> Iterator[bytes]:
         answer = connection.getresponse()
     except (OSError, http.client.HTTPException) as error:
         connection.close()
-        raise Unreachable(f"{parts.hostname} does not answer: {error}") from error
+        raise Unavailable(f"{parts.hostname} does not answer: {error}.", remedy="Check the address.") from error
     if answer.status != 200:
         connection.close()
         raise BadRequest(f"{parts.hostname} answered {answer.status} {answer.reason} for {uri[:255]}.")

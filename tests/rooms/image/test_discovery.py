@@ -9,6 +9,7 @@ def test_versions_need_no_token_and_lead_to_the_api(glance: Glance) -> None:
     choices, listed = glance("GET", "", None), glance("GET", "/versions", None)
     assert (choices.status_code, listed.status_code) == (300, 200)
     assert choices.json() == listed.json()
+    assert glance("GET", "/", None).json() == listed.json()
     versions = listed.json()["versions"]
     assert [each["id"] for each in versions if each["status"] == "CURRENT"] == ["v2.9"]
     assert versions[0]["links"] == [{"rel": "self", "href": f"{glance.url}/image/v2/"}]

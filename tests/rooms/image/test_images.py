@@ -200,3 +200,9 @@ def test_an_administrator_gives_an_image_to_another_project(glance: Glance) -> N
     assert answer.json()["owner"] == "alice"
     assert glance("GET", f"/v2/images/{image['id']}", BOB).status_code == 404
     assert glance.show(image["id"], ALICE)["owner"] == "alice"
+
+
+def test_an_empty_id_names_no_image(glance: Glance) -> None:
+    glance.image()
+    assert glance("GET", "/v2/images/").status_code == 404
+    assert glance("DELETE", "/v2/images/").status_code == 404

@@ -1,6 +1,7 @@
 """Imports: staged data and data from the web become an image's data, or the image is as before."""
 
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -170,3 +171,17 @@ def test_a_broken_connection_is_not_the_end_of_a_file(web: str) -> None:
     chunks = download.fetch(f"{web}/static/broken", trusted=web)
     with pytest.raises(download.Unreachable, match="broke off"):
         list(chunks)
+
+
+def test_a_server_that_does_not_answer_ends_the_import_at_once(glance: Glance) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    glance.services.settings.base_url = f"http://127.0.0.1:{port}"
+    image = glance.image()
+    uri = f"http://127.0.0.1:{port}/static/image"
+    assert _import(glance, image, {"name": "web-download", "uri": uri}).status_code == 202
+    wait_until(lambda: glance.show(image["id"])["status"] == "queued")
+    with glance.database.read() as tx:
+        row = tx.get(IMAGE.table, id=image["id"])
+    assert row is not None
+    assert "does not answer" in row.status_reason

@@ -64,7 +64,7 @@ def accept(work: Work, image_id: str, goal: Literal["active", "uploading"], expe
     held = vault(work.services)
     if expected is not None and expected > held.largest:
         raise too_large(image_id, held.largest)
-    claim = held.claims.take(image_id, patience=2.0)
+    claim = held.claims.take(image_id, patience=0.5)
     if claim is None:
         raise Conflict(f"Another upload to image {image_id} is under way.", remedy="Wait for it to end.")
     record = rows.change(work, resource.IMAGE, record, {"status": "saving" if goal == "active" else "uploading"})

@@ -54,11 +54,7 @@ POLICIES = (
 #: died.
 LIFE = Lifecycle(
     stable=("queued", "saving", "uploading", "active", "deactivated"),
-    allows={
-        "import": ("queued", "uploading"),
-        "deactivate": ("active", "deactivated"),
-        "reactivate": ("active", "deactivated"),
-    },
+    allows={"import": ("queued", "uploading")},
 )
 
 
