@@ -41,3 +41,12 @@ def test_tiny_ranges_have_hosts_too() -> None:
     assert addresses.usable(ipaddress.ip_network("10.0.0.4/31")).size() == 2
     assert addresses.usable(ipaddress.ip_network("10.0.0.4/32")).size() == 1
     assert addresses.default_gateway(ipaddress.ip_network("fd00::/64")) == "fd00::1"
+
+
+@given(st.integers(24, 28), st.lists(st.integers(0, 15), max_size=12))
+def test_a_range_cut_from_a_pool_overlaps_with_none_before(length: int, places: list[int]) -> None:
+    taken = [f"10.0.0.{place * 16}/28" for place in set(places)]
+    found = addresses.free_range(["10.0.0.0/24"], length, taken)
+    every = [str(each) for each in ipaddress.ip_network("10.0.0.0/24").subnets(new_prefix=length)]
+    free = [each for each in every if not any(addresses.overlap(each, one) for one in taken)]
+    assert found == (free[0] if free else None)

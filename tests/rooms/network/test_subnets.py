@@ -163,3 +163,51 @@ def test_only_the_owner_of_a_shared_network_makes_subnets_on_it(tenant: Neutron,
     refused = tenant.refused("subnets", network_id=network["id"], ip_version=4, cidr="10.0.0.0/24")
     assert refused[:2] == (403, "PolicyNotAuthorized")
     assert tenant.refused("subnets", network_id=tenant.project_id, ip_version=4, cidr="10.0.0.0/24")[0] in (400, 404)
+
+
+def test_subnets_are_cut_from_a_pool_until_it_is_used_up(tenant: Neutron) -> None:
+    pool = tenant.make("subnetpools", name="p", prefixes=["10.20.0.0/25", "10.20.0.128/25"], default_prefixlen=25)
+    assert (pool["prefixes"], pool["ip_version"], pool["min_prefixlen"]) == (["10.20.0.0/24"], 4, 8)
+    network = tenant.make("networks")
+    wanted = {"network_id": network["id"], "ip_version": 4, "subnetpool_id": pool["id"]}
+    first = tenant.make("subnets", **wanted)
+    second = tenant.make("subnets", **wanted, prefixlen=26)
+    assert [each["cidr"] for each in (first, second)] == ["10.20.0.0/25", "10.20.0.128/26"]
+    assert tenant.refused("subnets", **wanted)[:2] == (409, "SubnetAllocationError")
+    assert tenant.refused("subnets", **wanted, prefixlen=33)[0] == 400
+    assert tenant.refused("subnets", **wanted, cidr="10.99.0.0/26")[:2] == (409, "SubnetAllocationError")
+    assert tenant.make("subnets", **wanted, cidr="10.20.0.192/26")["subnetpool_id"] == pool["id"]
+    assert refusal(tenant.delete("subnetpools", pool["id"]))[:2] == (409, "SubnetPoolInUse")
+    tenant.gone("networks", network["id"])
+    tenant.gone("subnetpools", pool["id"])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ({"prefixes": []}, "EmptySubnetPoolPrefixList"),
+        ({"prefixes": ["10.0.0.0/8", "fd00::/48"]}, "PrefixVersionMismatch"),
+        ({"prefixes": ["10.0.0.0/8"], "min_prefixlen": 28, "default_prefixlen": 26}, "IllegalSubnetPoolPrefixBounds"),
+        ({"prefixes": ["10.0.0.0/8"], "max_prefixlen": 64}, "IllegalSubnetPoolPrefixBounds"),
+        ({"prefixes": ["words"]}, "HTTPBadRequest"),
+        ({}, "HTTPBadRequest"),
+    ],
+)
+def test_a_pool_that_contradicts_itself_is_refused(tenant: Neutron, attributes: dict[str, object], kind: str) -> None:
+    assert tenant.refused("subnetpools", name="p", **attributes)[:2] == (400, kind)
+
+
+def test_a_pool_only_grows_and_a_default_one_serves_who_asks(tenant: Neutron, admin: Neutron) -> None:
+    assert tenant.refused("subnetpools", name="p", prefixes=["10.0.0.0/8"], is_default=True)[0] == 403
+    pool = admin.make(
+        "subnetpools", name="p", prefixes=["10.30.0.0/16"], is_default=True, shared=True, default_quota=512
+    )
+    assert refusal(admin.put("subnetpools", pool["id"], prefixes=["10.30.0.0/17"]))[:2] == (
+        400,
+        "IllegalSubnetPoolPrefixUpdate",
+    )
+    network = tenant.make("networks")
+    wanted = {"network_id": network["id"], "ip_version": 4, "use_default_subnetpool": True}
+    assert tenant.make("subnets", **wanted, prefixlen=24)["cidr"] == "10.30.0.0/24"
+    assert tenant.refused("subnets", **wanted, prefixlen=23)[:2] == (409, "SubnetPoolQuotaExceeded")
+    assert tenant.refused("subnets", **{**wanted, "ip_version": 6})[0] == 400

@@ -195,6 +195,29 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_security_groups_project_id"), ["project_id"], unique=False)
 
     op.create_table(
+        "subnetpools",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.String(length=255), nullable=False),
+        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("prefixes", Json(), nullable=False),
+        sa.Column("default_prefixlen", sa.BigInteger(), nullable=True),
+        sa.Column("min_prefixlen", sa.BigInteger(), nullable=True),
+        sa.Column("max_prefixlen", sa.BigInteger(), nullable=True),
+        sa.Column("default_quota", sa.BigInteger(), nullable=True),
+        sa.Column("is_default", sa.Boolean(), nullable=False),
+        sa.Column("shared", sa.Boolean(), nullable=False),
+        sa.Column("ip_version", sa.BigInteger(), nullable=False),
+        sa.Column("tags", Json(), nullable=False),
+        sa.Column("revision_number", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", Instant(), nullable=False),
+        sa.Column("updated_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("subnetpools", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_subnetpools_project_id"), ["project_id"], unique=False)
+
+    op.create_table(
         "subnets",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -203,6 +226,7 @@ def upgrade() -> None:
         sa.Column("network_id", sa.String(length=64), nullable=False),
         sa.Column("ip_version", sa.BigInteger(), nullable=False),
         sa.Column("cidr", sa.String(length=50), nullable=False),
+        sa.Column("subnetpool_id", sa.String(length=64), nullable=True),
         sa.Column("gateway_ip", sa.String(length=45), nullable=True),
         sa.Column("allocation_pools", Json(), nullable=True),
         sa.Column("dns_nameservers", Json(), nullable=True),

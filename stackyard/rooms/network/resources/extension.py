@@ -17,6 +17,11 @@ EXTENSIONS = {
         "Expose port bindings of a virtual port to external application",
         "2014-02-03T10:00:00-00:00",
     ),
+    "default-subnetpools": (
+        "Default Subnetpools",
+        "Provides ability to mark and use a subnetpool as the default.",
+        "2016-02-18T18:00:00-00:00",
+    ),
     "ext-gw-mode": (
         "Neutron L3 Configurable external gateway mode",
         "Extension of the router abstraction for specifying whether SNAT should occur on the external gateway",
@@ -119,7 +124,8 @@ EXTENSIONS = {
         "2016-04-11T10:00:00-00:00",
     ),
     "standard-attr-tag": (
-        "Tag support for resources with standard attribute: floatingip, network, port, router, security_group, subnet",
+        "Tag support for resources with standard attribute: floatingip, network, port, router, security_group, subnet, "
+        "subnetpool",
         "Enables to set tag on resources with standard attribute.",
         "2017-01-01T00:00:00-00:00",
     ),
@@ -132,6 +138,11 @@ EXTENSIONS = {
         "Subnet belongs to an external network",
         "Informs if the subnet belongs to an external network",
         "2021-08-26T00:00:00-00:00",
+    ),
+    "subnet_allocation": (
+        "Subnet Allocation",
+        "Enables allocation of subnets from a subnet pool",
+        "2015-03-30T10:00:00-00:00",
     ),
     "tag-ports-during-bulk-creation": (
         "Tag Ports During Bulk Creation",

@@ -1,5 +1,4 @@
-"""Tags below every taggable object, declared as routes. Source: Network API v2.0, "Standard attributes tag extension".
-"""
+"""Tags below every taggable object, as routes. Source: Network API v2.0, "Standard attributes tag extension"."""
 
 from typing import Any
 
@@ -17,10 +16,12 @@ from stackyard.rooms.network.resources.port import PORT
 from stackyard.rooms.network.resources.router import ROUTER
 from stackyard.rooms.network.resources.security_group import SECURITY_GROUP
 from stackyard.rooms.network.resources.subnet import SUBNET
+from stackyard.rooms.network.resources.subnet_pool import SUBNET_POOL
 
 #: By the word in the path.
 TAGGED: dict[str, Resource] = {
-    each.path.rpartition("/")[2]: each for each in (NETWORK, SUBNET, PORT, ROUTER, FLOATING_IP, SECURITY_GROUP)
+    each.path.rpartition("/")[2]: each
+    for each in (NETWORK, SUBNET, SUBNET_POOL, PORT, ROUTER, FLOATING_IP, SECURITY_GROUP)
 }
 
 

@@ -19,6 +19,7 @@ _COLLECTIONS = (
     "availability_zones",
     "extensions",
     "network-ip-availabilities",
+    "subnetpools",
 )
 
 

@@ -163,8 +163,7 @@ def move(work: Work, record: Record, asked: list[dict[str, Any]]) -> None:
 
 
 def delete(work: Work, record: Record, query: Record) -> None:
-    """Remove a port. Its floating IPs are left without one. Raises Conflict for a router's or floating IP's own port.
-    """
+    """Remove a port. Its floating IPs are left without one. Raises Conflict for a router's or floating IP's own."""
     if record.router_id is not None or floating_store.owner_of(work, record.id):
         raise Conflict(
             f"Port {record.id} cannot be deleted directly via the port API: has device owner {record.device_owner}.",

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import Boolean, Cidr, Integer, IpAddress, ListOf, Object, OneOf, Text, Uuid
-from stackyard.kernel.resource import Field, Id, Resource, Shown
+from stackyard.kernel.kinds import Boolean, Cidr, Integer, IpAddress, ListOf, Object, OneOf, Uuid
+from stackyard.kernel.resource import Field, Id, Resource
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
 from stackyard.rooms.network.fields import TAG_FILTERS, owner, titles, trail
@@ -46,7 +46,29 @@ SUBNET = Resource(
         owner(),
         Field(name="network_id", kind=Uuid(), required=True, update=False, index=True, doc="The network it lies on."),
         Field(name="ip_version", kind=FAMILY, required=True, update=False, doc="4 or 6."),
-        Field(name="cidr", kind=Cidr(), required=True, update=False, doc="The range of its addresses."),
+        Field(name="cidr", kind=Cidr(), update=False, doc="The range of its addresses. Default: cut from the pool."),
+        Field(name="subnetpool_id", kind=Uuid(), null=True, update=False, default=None, doc="The pool it is cut from."),
+        Field(
+            name="prefixlen",
+            kind=Integer(min=0, max=128),
+            null=True,
+            update=False,
+            read=False,
+            stored=False,
+            filter=False,
+            sort=False,
+            doc="How long a prefix to cut from the pool.",
+        ),
+        Field(
+            name="use_default_subnetpool",
+            kind=Boolean(),
+            update=False,
+            read=False,
+            stored=False,
+            filter=False,
+            sort=False,
+            doc="Whether to cut it from the default pool.",
+        ),
         Field(
             name="gateway_ip",
             kind=IpAddress(),
@@ -91,7 +113,6 @@ SUBNET = Resource(
         Field(
             name="ipv6_address_mode", kind=MODE, null=True, default=None, update=False, doc="How hosts get addresses."
         ),
-        Shown("subnetpool_id", Text(), lambda work, record: None),
         trail(),
     ],
     visible=own_or_on_visible_network,

@@ -11,7 +11,7 @@ from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import subnet as subnets
 from stackyard.rooms.network.resources.network import ownership
 from stackyard.rooms.network.resources.port import store as port_store
-from stackyard.rooms.network.resources.subnet import checks, store
+from stackyard.rooms.network.resources.subnet import checks, cutting, store
 
 CREATE_SUBNET = Allow("create_subnet", NETWORK_OWNER)
 
@@ -22,6 +22,7 @@ def create(work: Work, wanted: Record) -> Record:
     ownership.require(work, CREATE_SUBNET.name, network, work.caller.project_id)
     wanted.setdefault("project_id", network.project_id if work.caller.is_admin else work.caller.project_id)
     quotas.take(work, subnets.SUBNET, wanted.project_id)
+    cutting.settle_range(work, wanted)
     _settle(wanted)
     checks.no_overlap(store.on_network(work, network.id), wanted)
     created = rows.insert(work, subnets.SUBNET, wanted)
