@@ -223,12 +223,16 @@ class PrivateEngine:
         return settings
 
     def _clear_stale_files(self) -> None:
-        """A dead engine's pid files would stop the next one: their numbers may be somebody else's by now."""
+        """A dead engine's pid files would stop the next one: their numbers may be somebody else's by now.
+
+        Control groups of dead containers keep their limits, under which runc cannot begin a container of the same id.
+        """
         for left in self._containerd():
             with left:
                 left.kill()
         for name in ("docker.pid", "docker.sock", "exec/containerd/containerd.pid"):
             (self.run / name).unlink(missing_ok=True)
+        remains.remove_empty_control_groups(self.control_group)
 
     def _ensure_bridge(self) -> None:
         """dockerd insists on a bridge with an address; containers never join it."""

@@ -72,6 +72,13 @@ def end_control_group(name: str, timeout: float = 10) -> None:
         time.sleep(0.01)
 
 
+def remove_empty_control_groups(name: str) -> None:
+    """Remove the control groups below a top-level one in which nothing lives any more."""
+    for group in _control_groups(name):
+        with contextlib.suppress(OSError):  # somebody lives in it, or below it
+            group.rmdir()
+
+
 def _thaw(group: Path) -> None:
     for file, word in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
         with contextlib.suppress(OSError):

@@ -179,6 +179,8 @@ class Dataplane:
             except NamespaceGone:
                 # What it was plugged into has ended: it is wired to nothing until its device is started again.
                 self.write(partial(port_store.set_wiring, port_id=each.port.id, host=host, wiring=None))
+                self.driver(host).remove_port(plan.network.id, each.port.id)
+                self.applied(host).forget("port", each.port.id)
                 done.append(f"port {each.port.id} on {host} lost what it was plugged into")
             except (NetworkDriverError, Transient) as failure:
                 failures.append(failure)
