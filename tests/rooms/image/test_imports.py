@@ -137,7 +137,8 @@ def test_an_image_deleted_while_it_is_imported_leaves_nothing(glance: Glance, we
     assert _import(glance, image, {"name": "web-download", "uri": f"{web}/static/slow"}).status_code == 202
     wait_until(lambda: glance.files() != [])
     assert reconcile.run(glance.services).repaired == []
-    assert glance.show(image["id"])["status"] == "importing"
+    arriving = glance.show(image["id"])
+    assert (arriving["status"], arriving["os_glance_importing_to_stores"]) == ("importing", "files")
     assert glance("DELETE", f"/v2/images/{image['id']}").status_code == 204
     _MORE.set()
     glance.workers.drain(20)
@@ -181,7 +182,9 @@ def test_a_server_that_does_not_answer_ends_the_import_at_once(glance: Glance) -
     uri = f"http://127.0.0.1:{port}/static/image"
     assert _import(glance, image, {"name": "web-download", "uri": uri}).status_code == 202
     wait_until(lambda: glance.show(image["id"])["status"] == "queued")
-    with glance.database.read() as tx:
-        row = tx.get(IMAGE.table, id=image["id"])
-    assert row is not None
-    assert "does not answer" in row.status_reason
+    failed = glance.show(image["id"])
+    assert failed["os_glance_failed_import"] == "files"
+    assert "does not answer" in failed["os_glance_failed_import_reason"]
+    assert glance.patch(image["id"], {"op": "remove", "path": "/os_glance_failed_import"}).status_code == 200
+    assert glance.upload(image["id"], b"by hand then").status_code == 204
+    assert "os_glance_failed_import" not in glance.show(image["id"])

@@ -61,6 +61,11 @@ def is_declared(name: str) -> bool:
     )
 
 
+def is_given(name: str) -> bool:
+    """Whether the cloud itself adds the attribute to some images."""
+    return name == "stores" or name.startswith(_RESERVED_PREFIX)
+
+
 def check_settable(name: str, *, creating: bool = True) -> None:
     """Raise Forbidden when callers may not set the attribute (or, not `creating`, may not change it)."""
     if name in _RESERVED or name.startswith(_RESERVED_PREFIX):

@@ -47,8 +47,8 @@ def _change(each: Any, *, flat: bool) -> Change | None:
     if not isinstance(path, str):
         raise BadRequest(f"Unable to find 'path' in the operation '{operation}'.", field="path")
     name = _attribute(path)
-    if (operation, name) == ("remove", "stores"):
-        # openstacksdk takes `stores` for a property, and removes every property it was not given anew.
+    if operation == "remove" and attributes.is_given(name):
+        # openstacksdk takes these for properties, and removes every property that it was not given anew.
         return None
     attributes.check_settable(name, creating=False)
     if operation == "remove":

@@ -43,16 +43,26 @@ def load(work: Work, records: Sequence[Record]) -> None:
 def representation(work: Work, record: Record, shown: Mapping[str, Any]) -> dict[str, Any]:
     """An image as answers carry it: its properties beside its attributes, its links as paths below the service."""
     path = f"{resource.IMAGE.path}/{record.id}"
-    data = {"stores": vault(work.services).store.name} if record.status in ("active", "deactivated") else {}
     return {
         **record.get("properties", {}),
         **shown,
-        **data,
+        **_where(record, vault(work.services).store.name),
         "tags": record.get("tags", []),
         "self": path,
         "file": f"{path}/file",
         "schema": "/v2/schemas/image",
     }
+
+
+def _where(record: Record, name: str) -> dict[str, str]:
+    """Which store has the data, is getting it, or failed to: the words Glance's clients wait for after an import."""
+    if record.status in ("active", "deactivated"):
+        return {"stores": name}
+    if record.status == "importing":
+        return {"os_glance_importing_to_stores": name, "os_glance_failed_import": ""}
+    if record.status == "queued" and record.status_reason:
+        return {"os_glance_failed_import": name, "os_glance_failed_import_reason": record.status_reason}
+    return {}
 
 
 def set_tags(work: Work, image_id: str, tags: Iterable[str]) -> None:
