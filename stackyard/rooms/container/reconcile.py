@@ -1,15 +1,18 @@
 """Repair without input: what the database wants of containers against what the hosts' engines have.
 
-A container that ended by itself is restarted, removed or written down as its policy says; what the engine holds and nobody
-wants is removed; ports that lost their wires are wired again. Hosts are written down as their nodes announce them.
+A container that ended by itself is restarted, removed or written down as its policy says; what the engine holds and
+nobody wants is removed; ports that lost their wires are wired again. Hosts are written down as their nodes announce
+them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 from stackyard.kernel.caller import service_caller
 from stackyard.kernel.database import Record
+from stackyard.kernel.errors import ApiError
 from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.work import Services, Work
@@ -74,21 +77,41 @@ def check(services: Services) -> list[Mismatch]:
 
 
 def _mismatches(services: Services, host: str) -> Iterator[Mismatch]:
-    inventory = _driver(services, host).inventory()
+    """Each is looked at twice: what an operation was changing just then is none."""
+    driver = _driver(services, host)
+    inventory = driver.inventory()
     wanted = _settled(services, host)
     real = {each.id: each for each in inventory.containers}
     for uuid, row in wanted.items():
-        if row is not None and row.status in _FOLLOWED and _differs(row, real.get(uuid)):
-            is_now = real[uuid].status if uuid in real else "gone from the engine"
-            yield Mismatch(kind="container", object_id=uuid, text=f"container {uuid} is {row.status} here, {is_now} on {host}")
-    for uuid in _strangers(inventory, wanted):
-        yield Mismatch(kind="container", object_id=uuid, text=f"container or sandbox {uuid} on {host} belongs to nothing")
-    for uuid in sorted(network.broken_devices(services, host) & _running(wanted)):
-        yield Mismatch(kind="container", object_id=uuid, text=f"container {uuid} on {host} has lost its network")
+        if row is not None and _differs(row, real.get(uuid)) and (told := _difference(services, driver, host, uuid)):
+            yield Mismatch(kind="container", object_id=uuid, text=told)
+    strangers = _strangers(inventory, wanted)
+    there = _all_ids(driver.inventory()) if strangers else set()
+    for uuid in strangers:
+        if uuid in there and not _is_wanted(services, uuid):
+            text = f"container or sandbox {uuid} on {host} belongs to nothing"
+            yield Mismatch(kind="container", object_id=uuid, text=text)
+    for uuid in sorted(_without_network(services, host, inventory) & _running(wanted)):
+        if _now(services, uuid):
+            yield Mismatch(kind="container", object_id=uuid, text=f"container {uuid} on {host} has lost its network")
+
+
+def _difference(services: Services, driver: ContainerDriver, host: str, uuid: str) -> str | None:
+    state, row = _inspect(driver, uuid), _now(services, uuid)
+    if row is None or not _differs(row, state):
+        return None
+    return f"container {uuid} is {row.status} here, {state.status if state else 'gone from the engine'} on {host}"
 
 
 def _driver(services: Services, host: str) -> ContainerDriver:
     return cast(ContainerDriver, services.nodes.driver(host, "container"))
+
+
+def _inspect(driver: ContainerDriver, uuid: str) -> ContainerState | None:
+    try:
+        return driver.inspect(uuid)
+    except NotFound:
+        return None
 
 
 def _settled(services: Services, host: str) -> dict[str, Record | None]:
@@ -98,17 +121,39 @@ def _settled(services: Services, host: str) -> dict[str, Record | None]:
         return {row.uuid: None if services.journal.running(work, row.uuid) else row for row in store.on_host(work, host)}
 
 
+def _now(services: Services, uuid: str) -> Record | None:
+    """The container's row, unless an operation is working on it or it is gone."""
+    with services.database.read() as tx:
+        work = services.work(tx, CALLER)
+        return None if services.journal.running(work, uuid) else store.get(work, uuid)
+
+
+def _all_ids(inventory: Inventory) -> set[str]:
+    return {each.id for each in inventory.containers} | {each.id for each in inventory.sandboxes}
+
+
 def _strangers(inventory: Inventory, wanted: dict[str, Record | None]) -> list[str]:
-    there = {each.id for each in inventory.containers} | {each.id for each in inventory.sandboxes}
-    return sorted(there - set(wanted))
+    return sorted(_all_ids(inventory) - set(wanted))
 
 
 def _running(wanted: dict[str, Record | None]) -> set[str]:
     return {uuid for uuid, row in wanted.items() if row is not None and row.status in ("Running", "Paused")}
 
 
+def _without_network(services: Services, host: str, inventory: Inventory) -> set[str]:
+    """Whose ports are not plugged in, and whose sandbox has ended: a namespace that new processes cannot join."""
+    ended = {each.id for each in inventory.sandboxes if not each.running}
+    return network.broken_devices(services, host) | ended
+
+
 def _differs(row: Record, state: ContainerState | None) -> bool:
-    return state is None or state.status != row.status
+    """Whether the engine's word counts for this container, and is another than the row's."""
+    return row.status in _FOLLOWED and (state is None or state.status != row.status)
+
+
+def _is_due(services: Services, row: Record) -> bool:
+    """Whether a stopped container is to be restarted or removed now."""
+    return row.status == "Stopped" and (bool(row.auto_remove) or _restart_is_due(services, row))
 
 
 def _repair_host(services: Services, host: str, report: Report) -> None:
@@ -119,16 +164,22 @@ def _repair_host(services: Services, host: str, report: Report) -> None:
     real = {each.id: each for each in inventory.containers}
     report.examined += len(wanted)
     for uuid in _strangers(inventory, wanted):
-        if not _is_wanted(services, uuid):
-            _remove_stranger(services, driver, host, uuid)
-            report.repaired.append(f"removed {uuid} from {host}: it belongs to nothing")
+        _repair(report, uuid, partial(_remove_stranger, services, driver, host, uuid))
     for uuid, row in wanted.items():
-        if row is not None and row.status in _FOLLOWED and (_differs(row, real.get(uuid)) or _restart_is_due(services, row)):
-            said = _settle(services, driver, uuid)
-            report.repaired += [said] if said else []
-    for uuid in sorted(network.broken_devices(services, host) & _running(wanted)):
-        network.wire(services, host, uuid, _netns(inventory, uuid))
-        report.repaired.append(f"wired container {uuid} on {host} again")
+        if row is not None and (_differs(row, real.get(uuid)) or _is_due(services, row)):
+            _repair(report, uuid, partial(_settle, services, driver, uuid))
+    for uuid in sorted(_without_network(services, host, inventory) & _running(wanted)):
+        _repair(report, uuid, partial(_rewire, services, driver, host, uuid, inventory))
+
+
+def _repair(report: Report, uuid: str, mend: Callable[[], str | None]) -> None:
+    """One container that cannot be mended does not keep the others from it."""
+    try:
+        said = mend()
+    except (Transient, Refused, ApiError) as error:
+        report.failed.append(f"container {uuid}: {error}")
+    else:
+        report.repaired += [said] if said else []
 
 
 def _is_wanted(services: Services, uuid: str) -> bool:
@@ -137,22 +188,36 @@ def _is_wanted(services: Services, uuid: str) -> bool:
         return store.get(services.work(tx, CALLER), uuid) is not None
 
 
-def _remove_stranger(services: Services, driver: ContainerDriver, host: str, uuid: str) -> None:
+def _remove_stranger(services: Services, driver: ContainerDriver, host: str, uuid: str) -> str | None:
+    if _is_wanted(services, uuid):
+        return None
     driver.remove(uuid, True)
     network.unwire(services, host, uuid)
     driver.remove_sandbox(uuid)
+    return f"removed {uuid} from {host}: it belongs to nothing"
 
 
-def _netns(inventory: Inventory, uuid: str) -> str:
-    return next((each.netns for each in inventory.sandboxes if each.id == uuid), "")
+def _rewire(services: Services, driver: ContainerDriver, host: str, uuid: str, inventory: Inventory) -> str | None:
+    """Plug its ports in again; when its sandbox has ended, only a restart in a new one brings its network back."""
+    row, state = _now(services, uuid), _inspect(driver, uuid)
+    if row is None or state is None or _differs(row, state):
+        return None
+    sandbox = next((each for each in inventory.sandboxes if each.id == uuid), None)
+    if sandbox is not None and sandbox.running:
+        network.wire(services, host, uuid, sandbox.netns)
+        return f"wired container {uuid} on {host} again"
+    if row.status == "Paused":
+        raise Refused("its sandbox has ended; it gets its network back when it is unpaused")
+    with services.database.write() as tx:
+        work = services.work(tx, CALLER)
+        work.event(uuid, "lost", "its sandbox has ended, and its network with it; it is restarted in a new one")
+        work.begin(CONTAINER, row, "reboot", {"timeout": 10})
+    return f"container {uuid} lost its sandbox and is restarted in a new one"
 
 
 def _settle(services: Services, driver: ContainerDriver, uuid: str) -> str | None:
     """Look once more, and act on what is true now. Returns what was done."""
-    try:
-        state: ContainerState | None = driver.inspect(uuid)
-    except NotFound:
-        state = None
+    state = _inspect(driver, uuid)
     with services.database.write() as tx:
         work = services.work(tx, CALLER)
         row = store.get(work, uuid)
@@ -160,13 +225,16 @@ def _settle(services: Services, driver: ContainerDriver, uuid: str) -> str | Non
             return None
         if state is None:
             return _gone(work, row)
-        if state.status == row.status and not _restart_is_due(services, row):
+        if state.status == row.status and not _is_due(services, row):
             return None
         return _follow(work, row, state)
 
 
 def _gone(work: Work, row: Record) -> str:
-    if row.status in ("Running", "Paused") and _policy(row) in ("always", "unless-stopped", "on-failure"):
+    """The engine has it no longer."""
+    if row.auto_remove:
+        return _remove(work, row, "it is gone from its engine")
+    if row.status in ("Running", "Paused") and _policy(row) != "no" and row.wanted != "stopped":
         work.event(row.uuid, "lost", "the engine has it no longer; its restart policy asks for it again")
         work.begin(CONTAINER, _as(work, row, "Stopped"), "revive")
         return f"container {row.uuid} was gone from its engine and is made anew"
@@ -176,10 +244,18 @@ def _gone(work: Work, row: Record) -> str:
     return f"container {row.uuid} is gone from its engine"
 
 
+def _remove(work: Work, row: Record, why: str) -> str:
+    store.change(work, row.uuid, task_state="container_deleting")
+    work.begin(CONTAINER, _as(work, row, "Stopped"), "delete")
+    return f"container {row.uuid} is removed, as it asked: {why}"
+
+
 def _follow(work: Work, row: Record, state: ContainerState) -> str | None:
     observed = _plain(state)
     if state.status == "Stopped" and row.status in ("Running", "Paused"):
         return _ended(work, row, observed)
+    if state.status == "Stopped" and row.auto_remove:
+        return _remove(work, row, "it has ended")
     if state.status == "Stopped" and _restart_is_due(work.services, row):
         work.begin(CONTAINER, row, "revive")
         return f"container {row.uuid} is restarted as its policy asks"
@@ -197,11 +273,10 @@ def _ended(work: Work, row: Record, observed: dict[str, Any]) -> str:
     code = observed["exit_code"]
     work.event(row.uuid, "ended", f"its first process ended with exit code {code}")
     if row.auto_remove:
-        store.observe(work, row.uuid, observed, task_state="container_deleting")
-        work.begin(CONTAINER, _as(work, row, "Stopped"), "delete")
-        return f"container {row.uuid} ended with {code} and is removed, as it asked"
+        store.observe(work, row.uuid, observed)
+        return _remove(work, row, f"it ended with exit code {code}")
     restarts = 0 if _recovered(row, observed) else row.restarts or 0
-    again = _asks_for_restart(row, code, restarts)
+    again = row.wanted != "stopped" and _asks_for_restart(row, code, restarts)
     store.observe(work, row.uuid, observed, restarts=restarts + 1 if again else restarts, wanted="running" if again else "stopped")
     return f"container {row.uuid} ended with exit code {code}" + (", a restart follows" if again else "")
 

@@ -8,12 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.network import attachments, seeds
 from stackyard.rooms.network.dataplane import ROOM, Dataplane
 from stackyard.rooms.network.dataplane import touch as _touch
+from stackyard.rooms.network.resources import security_group as groups
+from stackyard.rooms.network.resources.network import store as network_store
 from stackyard.rooms.network.resources.port import store as port_store
+from stackyard.rooms.network.resources.security_group import rules as group_rules
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,34 @@ def set_security_groups(work: Work, device_id: str, group_ids: Sequence[str]) ->
             before = port_store.groups_of(work, [each.id]).get(each.id, [])
             port_store.wear(work, each.id, group_ids)
             _touch(work, networks=[each.network_id], groups={*before, *group_ids})
+
+
+def open_ports(work: Work, *, project_id: str, name: str, ports: Sequence[tuple[str, int]]) -> str:
+    """Make a security group of the project that lets everyone in to these (protocol, number) ports; returns its id.
+    Raises QuotaExceeded."""
+    group = group_rules.create(work, Record({"name": name, "description": "", "project_id": project_id}))
+    for protocol, number in ports:
+        for family, anyone in (("IPv4", "0.0.0.0/0"), ("IPv6", "::/0")):
+            rule = {
+                "security_group_id": group.id,
+                "direction": "ingress",
+                "ethertype": family,
+                "protocol": protocol,
+                "port_range_min": number,
+                "port_range_max": number,
+                "remote_ip_prefix": anyone,
+                "remote_group_id": None,
+            }
+            group_rules.create_rule(work, Record(rule))
+    return str(group.id)
+
+
+def close_ports(work: Work, *, project_id: str, name: str) -> None:
+    """Remove the groups of that name which no port wears; content when there is none."""
+    for group_id in network_store.groups_named(work, project_id, name):
+        group = work.tx.get(groups.SECURITY_GROUP.table, id=group_id)
+        if group is not None and not port_store.wearers(work, group_id):
+            group_rules.delete(work, group, Record())
 
 
 def wire(services: Services, host: str, device_id: str, netns: str) -> None:

@@ -55,5 +55,5 @@ ROUTES = [
     Route(method="GET", path="", handler=_root, token="none"),
     Route(method="GET", path="/v1", handler=_first, token="none"),
     Route(method="GET", path="/v1/availability_zones", handler=_zones, allow=reads("get_all", "availability_zones")),
-    *(Route(method=method, path=path, handler=_not_yet, reads="driver") for method, path in _MISSING),
+    *(Route(method=method, path=path, handler=_not_yet, status=501, reads="driver") for method, path in _MISSING),
 ]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from stackyard.kernel.database import Record
-from stackyard.kernel.errors import ApiError, BadRequest, Conflict, NotFound, NotImplementedYet, Unavailable
+from stackyard.kernel.errors import ApiError, BadRequest, Conflict, NotImplementedYet, Unavailable
 from stackyard.kernel.kinds import Boolean, Integer, IpAddress, OneOf, Text
 from stackyard.kernel.resource import Action, Field
 from stackyard.kernel.steps import Transient
@@ -46,14 +46,14 @@ DETACH = [_query("network", Text(min=1)), _query("port", Text(min=1), since="1.1
 #: What the real service has and Stackyard has not yet: method, suffix.
 _MISSING = (
     ("GET", "attach"), ("POST", "resize"), ("POST", "execute_resize"), ("GET", "get_archive"), ("POST", "put_archive"),
-    ("POST", "commit"), ("POST", "rebuild"), ("GET", "container_actions"),
+    ("POST", "commit"), ("POST", "rebuild"),
 )  # fmt: skip
 
 
 def not_yet() -> list[Action]:
     """Actions that answer 501: silence would be worse."""
     return [
-        Action(method=cast(Any, method), suffix=suffix, rule=_missing(suffix), allow=writes(suffix), reads="driver")
+        Action(method=cast(Any, method), suffix=suffix, rule=_missing(suffix), allow=writes(suffix), status=501, reads="driver")
         for method, suffix in _MISSING
     ]
 
@@ -89,8 +89,9 @@ def _asked(call: Callable[[], T]) -> T:
 def api_error(error: Exception) -> ApiError:
     """What a driver's failure is to the caller of the API."""
     text = str(error)
-    if isinstance(error, contract.NotFound | contract.ImageNotFound):
-        return NotFound(text)
+    if isinstance(error, contract.NotFound):
+        # The container is known here, so it is no 404: the engine has lost it, or never had it.
+        return Conflict(text, remedy="Its engine does not have it: start it to make it anew, or delete it.")
     if isinstance(error, contract.Conflict):
         return Conflict(text)
     if isinstance(error, contract.TimedOut):

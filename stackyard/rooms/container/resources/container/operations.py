@@ -17,7 +17,7 @@ from stackyard.rooms.container.driver import (
     SandboxSpec,
     Status,
 )
-from stackyard.rooms.container.resources.container import store
+from stackyard.rooms.container.resources.container import rules, store
 from stackyard.rooms.container.resources.host import rules as hosts
 from stackyard.rooms.image import facade as images
 from stackyard.rooms.network import facade as network
@@ -38,7 +38,7 @@ def create(steps: Steps, container: Record) -> None:
     state = steps.call("create in the engine", driver.create, _spec(container))
     if steps.inputs["run"]:
         state = steps.call("start it", _start_wired, steps, driver, host, container, generation)
-    steps.write("is created", store.observe, uuid, state, generation=generation)
+    steps.write("is created", store.started, uuid, state, generation)
 
 
 def start(steps: Steps, container: Record) -> None:
@@ -49,7 +49,7 @@ def start(steps: Steps, container: Record) -> None:
     driver = _driver(steps, host)
     generation = steps.call("wire the sandbox", _wire, steps, driver, host, container)
     state = steps.call("start it", _start_or_recreate, steps, driver, host, container, generation)
-    steps.write("is started", store.observe, uuid, state, generation=generation)
+    steps.write("is started", store.started, uuid, state, generation)
 
 
 def stop(steps: Steps, container: Record) -> None:
@@ -65,7 +65,7 @@ def reboot(steps: Steps, container: Record) -> None:
     steps.call("stop it", _stop_if_there, driver, container.uuid, steps.inputs["timeout"])
     generation = steps.call("wire the sandbox", _wire, steps, driver, container.host, container)
     state = steps.call("start it", _start_or_recreate, steps, driver, container.host, container, generation)
-    steps.write("is restarted", store.observe, container.uuid, state, generation=generation)
+    steps.write("is restarted", store.started, container.uuid, state, generation)
 
 
 def pause(steps: Steps, container: Record) -> None:
@@ -153,6 +153,8 @@ def _current_host(work: Work, container: Record) -> str | None:
 
 def _forget(work: Work, container: Record) -> None:
     network.release_ports(work, container.uuid)
+    if container.ports:
+        network.close_ports(work, project_id=container.project_id, name=rules.ports_group(container))
     store.remove(work, container)
 
 

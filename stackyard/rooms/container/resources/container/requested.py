@@ -1,15 +1,20 @@
 """What a request for a container means: its image, its name, its ports, its restart policy."""
 
 import re
+import shlex
 from typing import Any
 
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict
 from stackyard.kernel.kinds import invalid
+from stackyard.kernel.versions import Version
 from stackyard.kernel.work import Work
 from stackyard.rooms.image import facade as images
 
-#: What the engine calls images that came from Glance. Nobody may ask for such a name: it could be another project's image.
+COMMAND_IS_A_LIST = Version(1, 20)
+
+#: What the engine calls images that came from Glance. Nobody may ask for such a name: it could be another project's
+#: image.
 GLANCE_REPOSITORY = "stackyard-glance"
 _HIDDEN = re.compile(rf"^(.*/)?{GLANCE_REPOSITORY}[:/@-]|^stackyard[-/]|^(sha256:)?[0-9a-f]{{12,64}}$")
 
@@ -55,15 +60,31 @@ def restart_policy(wanted: Record) -> dict[str, Any] | None:
     return {"Name": policy["Name"], "MaximumRetryCount": str(count)}
 
 
-def exposed_ports(wanted: Record) -> list[int]:
-    """The port numbers that the container says it listens on."""
-    ports = []
+def exposed_ports(wanted: Record) -> list[tuple[str, int]]:
+    """The protocols and port numbers that the container says it listens on."""
+    ports = set()
     for entry in wanted.get("exposed_ports") or {}:
         number, _, protocol = entry.partition("/")
         if not number.isdecimal() or not 1 <= int(number) <= 65535 or protocol not in ("", "tcp", "udp"):
             raise invalid("exposed_ports", f"'{entry}' is not of the form port/tcp or port/udp.")
-        ports.append(int(number))
-    return sorted(set(ports))
+        ports.add((protocol or "tcp", int(number)))
+    return sorted(ports)
+
+
+def words(command: Any, version: Version | None) -> list[str] | None:
+    """The command as words: a list since 1.20, a string for a shell to split before that."""
+    if command is None:
+        return None
+    if isinstance(command, list) and (version is None or version >= COMMAND_IS_A_LIST):
+        return command
+    if isinstance(command, list):
+        raise BadRequest("The command must be a string before version 1.20.", field="command")
+    if version is None or version >= COMMAND_IS_A_LIST:
+        raise BadRequest("The command must be a list of words since version 1.20.", field="command")
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise BadRequest(f"The command cannot be split into words: {error}.", field="command") from error
 
 
 _GREEK = (

@@ -1,4 +1,5 @@
-"""A container: one process tree on one host, with ports on the project's networks. Source: Zun API reference, 1.1 to 1.40."""
+"""A container: one process tree on one host, with ports on the project's networks. Source: Zun API reference, 1.1 to
+1.40."""
 
 from datetime import timedelta
 
@@ -33,7 +34,7 @@ from stackyard.kernel.resource import (
     Timestamps,
 )
 from stackyard.rooms.container.policies import ADMIN, NOBODY, reads, writes
-from stackyard.rooms.container.resources.container import actions, operations, rules, store, views
+from stackyard.rooms.container.resources.container import actions, history, operations, rules, store, views
 
 _LIVE = ("Created", "Running", "Stopped", "Paused")
 _SETTLED = ("Created", "Running", "Stopped", "Error")
@@ -135,7 +136,7 @@ CONTAINER = Resource(
         _given("hostname", Text(min=2, max=63, pattern="[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?"), since="1.9"),
         _given("labels", MapOf(Text(max=None), max=1000), default=dict),
         Shown("addresses", Anything(), views.addresses),
-        _given("image_pull_policy", OneOf("never", "always", "ifnotpresent", fold=True)),
+        _given("image_pull_policy", OneOf("never", "always", "ifnotpresent", fold=True), admin=ADMIN),
         _given("host", Text(min=1, pattern="[a-zA-Z0-9._-]+"), admin=ADMIN, filter=True),
         _given("restart_policy", _Restart),
         _given("interactive", Boolean(), default=False),
@@ -178,7 +179,7 @@ CONTAINER = Resource(
     create_query=[Field(name="run", kind=Boolean(), default=False)],
     delete_query=[
         Field(name="force", kind=Boolean(), default=False),
-        Field(name="stop", kind=Boolean(), default=False),
+        Field(name="stop", kind=Boolean(), default=False, since="1.12"),
         Field(name="all_projects", kind=Boolean(), default=False),
     ],
     narrow=store.own_unless_all,
@@ -206,11 +207,11 @@ CONTAINER = Resource(
         ),
         Action(
             method="POST", suffix="add_security_group", rule=rules.add_security_group, allow=writes("add_security_group"),
-            query=[Name(required=True)],
+            query=[Name(required=True)], until="1.15",
         ),
         Action(
             method="POST", suffix="remove_security_group", rule=rules.remove_security_group,
-            allow=writes("remove_security_group"), query=[Name(required=True)],
+            allow=writes("remove_security_group"), query=[Name(required=True)], until="1.15",
         ),
         Action(
             method="POST", suffix="network_attach", rule=rules.network_attach, allow=writes("network_attach"), since="1.8",
@@ -234,6 +235,10 @@ CONTAINER = Resource(
             method="GET", suffix="top", rule=actions.top, allow=reads("top"), status=200, reads="driver", query=actions.TOP
         ),
         Action(method="GET", suffix="stats", rule=actions.stats, allow=reads("stats"), status=200, reads="driver"),
+        Action(method="GET", suffix="container_actions", rule=history.actions, allow=reads("actions"), status=200),
+        Action(
+            method="GET", suffix="container_actions/{request_id}", rule=history.action, allow=reads("actions"), status=200
+        ),
         *actions.not_yet(),
     ],
     default_sort=("created_at", "asc"),

@@ -1,6 +1,6 @@
-"""What callers may ask of a container: each use case accepts the intent in one transaction; the steps follow after commit."""
+"""What callers may ask of a container: each use case accepts the intent in one transaction; the steps follow after
+commit."""
 
-import shlex
 from typing import Any
 
 from stackyard.kernel import rows
@@ -13,11 +13,14 @@ from stackyard.rooms.container.resources.container.requested import (
     exposed_ports,
     generated_name,
     restart_policy,
+    words,
 )
 from stackyard.rooms.network import facade as network
 
 #: How Zun's `nets` call an address of IPv4 and of IPv6.
 _FIXED = {False: "v4-fixed-ip", True: "v6-fixed-ip"}
+#: Signals by which people end a process. NONE is what clients send for the default, KILL.
+_ENDING = {"NONE", "KILL", "9", "TERM", "15", "INT", "2", "QUIT", "3"}
 _MOUNTS_PAGE = "See docs/conformance.md for what is offered."
 
 
@@ -25,16 +28,16 @@ def create(work: Work, wanted: Record) -> Record:
     """Accept a container: its row and its ports are committed together, or none is. `?run=true` starts it as well."""
     _refuse_what_is_not_offered(wanted)
     run = work.query.get("run", "").lower() in ("true", "1", "on", "yes")
-    groups = wanted.get("security_groups")
+    groups, ports = wanted.get("security_groups"), exposed_ports(wanted)
     values = {
         **{name: value for name, value in wanted.items() if resource.CONTAINER.all_fields[name].stored},
         **chosen_image(work, wanted),
         "user_id": work.caller.user_id,
         "name": wanted.name or generated_name(work.new_id()),
-        "command": _words(wanted.command),
+        "command": words(wanted.command, work.version),
         "restart_policy": restart_policy(wanted),
         "tty": bool(wanted.tty or (wanted.interactive and (work.version or (1, 40)) < (1, 36))),
-        "ports": exposed_ports(wanted),
+        "ports": sorted({number for _, number in ports}),
         "task_state": "image_pulling",
         "wanted": "running" if run else "created",
     }
@@ -42,12 +45,20 @@ def create(work: Work, wanted: Record) -> Record:
     if groups is not None:
         values["security_groups"] = network.find_security_groups(work, project_id, groups)
     container = rows.insert(work, resource.CONTAINER, values)
+    if ports:
+        opened = network.open_ports(work, project_id=project_id, name=ports_group(container), ports=ports)
+        container = rows.change(work, resource.CONTAINER, container, {"security_groups": [opened]})
     network.reserve_ports(
         work, device_id=container.uuid, project_id=project_id, nets=wanted.get("nets") or [],
-        security_groups=values.get("security_groups") if groups is not None else None, hostname=container.hostname or "",
+        security_groups=container.security_groups, hostname=container.hostname or "",
     )
     work.begin(resource.CONTAINER, container, "create", {"run": run})
     return container
+
+
+def ports_group(container: Record) -> str:
+    """The name of the security group that opens the ports a container exposes, as Zun forms it."""
+    return f"zun-{container.uuid}"
 
 
 def _refuse_what_is_not_offered(wanted: Record) -> None:
@@ -58,21 +69,15 @@ def _refuse_what_is_not_offered(wanted: Record) -> None:
         raise BadRequest("exposed_ports and security_groups cannot be given together.", field="exposed_ports")
 
 
-def _words(command: Any) -> list[str] | None:
-    if not isinstance(command, str):
-        return command  # type: ignore[no-any-return]
-    try:
-        return shlex.split(command)
-    except ValueError as error:
-        raise BadRequest(f"The command cannot be split into words: {error}.", field="command") from error
-
-
 def update(work: Work, container: Record, changes: Record) -> Record:
     """Rename at once; change limits in the engine."""
     _check(container, "update")
-    limits = {name: changes.pop(name) for name in ("cpu", "memory") if changes.get(name) is not None}
-    if changes:
-        container = rows.change(work, resource.CONTAINER, container, changes)
+    given = {name: value for name, value in changes.items() if value is not None}
+    limits = {name: given.pop(name) for name in ("cpu", "memory") if name in given}
+    if limits.get("cpu") == 0:
+        raise BadRequest("A limit can be changed, not lifted.", field="cpu", remedy="Give more than 0.")
+    if given:
+        container = rows.change(work, resource.CONTAINER, container, given)
     if limits:
         work.begin(resource.CONTAINER, container, "update", limits)
     return container
@@ -80,7 +85,7 @@ def update(work: Work, container: Record, changes: Record) -> Record:
 
 def resize(work: Work, container: Record, body: Record, query: Record) -> Record:
     """Change the limits of a container (since 1.19)."""
-    if not body:
+    if not any(body.get(name) is not None for name in ("cpu", "memory")):
         raise BadRequest("Give cpu, memory or both.", field="cpu")
     return update(work, container, body)
 
@@ -132,8 +137,9 @@ def unpause(work: Work, container: Record, body: Any, query: Record) -> None:
 
 
 def kill(work: Work, container: Record, body: Any, query: Record) -> None:
-    """Accept a signal to the container's first process."""
-    _task(work, container, "kill", "container_killing", {"signal": query.signal})
+    """Accept a signal to the container's first process. One that asks it to end also ends its restart policy's turn."""
+    ends = query.signal.upper().removeprefix("SIG") in _ENDING
+    _task(work, container, "kill", "container_killing", {"signal": query.signal}, wanted="stopped" if ends else None)
 
 
 def _task(

@@ -60,6 +60,18 @@ def observe(work: Work, uuid: str, state: dict[str, Any], **values: Any) -> None
     change(work, uuid, **{**observed, **values})
 
 
+def started(work: Work, uuid: str, state: dict[str, Any], generation: str) -> None:
+    """Write down what the engine says of a container that was just created or started.
+
+    One that has ended already is Running here still: that it ended is told as of every other, by the reconciler, which
+    counts, restarts and removes."""
+    status = state["status"]
+    if status == "Stopped":
+        status = "Running"
+        work.on_commit(lambda: work.services.signal("containers"))
+    observe(work, uuid, state, status=status, generation=generation)
+
+
 def _instant(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 

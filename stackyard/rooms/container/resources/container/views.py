@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from stackyard.kernel.database import Record
-from stackyard.kernel.versions import Version
 from stackyard.kernel.work import Work
+from stackyard.rooms.container.resources.container.requested import COMMAND_IS_A_LIST
 from stackyard.rooms.network import facade as network
 
 #: Attributes that only those see who pass the policy rule of the same name.
 GUARDED = ("host", "image_pull_policy", "privileged", "runtime")
-COMMAND_IS_A_LIST = Version(1, 20)
 
 
 def load(work: Work, records: Sequence[Record]) -> None:
@@ -61,7 +60,8 @@ def _ago(now: datetime, then: datetime) -> str:
 
 
 def in_version(work: Work, record: Record, shown: dict[str, Any]) -> dict[str, Any]:
-    """Older versions write the command as one string; guarded attributes are left out for whom policy keeps them from."""
+    """Older versions write the command as one string; guarded attributes are left out for whom policy keeps them
+    from."""
     command = shown.get("command")
     if work.version and work.version < COMMAND_IS_A_LIST and isinstance(command, list):
         shown["command"] = " ".join(f'"{word}"' for word in command)

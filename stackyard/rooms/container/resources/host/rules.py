@@ -37,7 +37,8 @@ def register(work: Work, facts: Any) -> None:
 
 
 def choose(work: Work, container: Record) -> str:
-    """The host with the most free memory that can take the container. Raises Refused naming each host and what it lacks."""
+    """The host with the most free memory that can take the container. Raises Refused naming each host and what it
+    lacks."""
     hosts = store.all_hosts(work)
     load(work, hosts)
     connected = set(work.services.nodes.names())
