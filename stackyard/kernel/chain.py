@@ -83,9 +83,9 @@ class Chain:
             exchange.candidates = self.router.candidates(exchange.request.method, exchange.request.path)
         except ApiError:
             exchange.candidates = None
-        if exchange.candidates and exchange.request.trailing_slash and exchange.candidates[0].resource:
-            dialect = exchange.candidates[0].room.dialect
-            exchange.candidates = None if dialect.trailing_slash == "missing" else exchange.candidates
+        public = exchange.candidates and exchange.candidates[0].token == "none"
+        if not public and _lacks_an_id(exchange):
+            exchange.candidates = None
 
     def choose_version(self, exchange: Exchange) -> None:
         """Which microversion is asked, and the endpoint that exists in it."""
@@ -111,7 +111,8 @@ class Chain:
                 "The request you have made requires authentication.", remedy="Send a valid token in X-Auth-Token."
             )
         if exchange.endpoint is None:
-            self.router.candidates(exchange.request.method, exchange.request.path)
+            if not _lacks_an_id(exchange):
+                self.router.candidates(exchange.request.method, exchange.request.path)
             raise NotFound("The resource could not be found.", remedy="The path ends where an id should follow.")
 
     def limit_body(self, exchange: Exchange) -> None:
@@ -236,6 +237,12 @@ class Chain:
         if exchange.room is not None and exchange.room.versions and exchange.version:
             for name, value in exchange.room.versions.headers(exchange.version).items():
                 reply.headers.setdefault(name, value)
+
+
+def _lacks_an_id(exchange: Exchange) -> bool:
+    """Whether the path ends where this service expects an id to follow."""
+    assert exchange.room is not None
+    return exchange.request.trailing_slash and exchange.room.dialect.trailing_slash == "missing"
 
 
 def _parse(exchange: Exchange, raw: bytes) -> Any:
