@@ -197,6 +197,9 @@ def _route_arguments(route: Route) -> dict[str, Any]:
     if route.next_hop is not None:
         arguments["gateway"] = route.next_hop
         arguments["flags"] = _RTNH_F_ONLINK
+    elif ":" not in route.destination:
+        # Others may then route through what is on this link.
+        arguments["scope"] = _SCOPE_LINK
     if ":" in route.destination:
         arguments["family"] = socket.AF_INET6
     return arguments

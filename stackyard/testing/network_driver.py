@@ -284,7 +284,7 @@ class NetworkDriverSuite:
     def test_two_clouds_with_one_external_range_are_a_named_conflict(self, host: DriverHost) -> None:
         first, second = host.driver("one"), host.driver("two")
         first.ensure_network(an_external_network("203.0.113.1/24"))
-        with pytest.raises(AddressConflict, match=r"203\.0\.113\.1.*of the cloud"):
+        with pytest.raises(AddressConflict, match=r"203\.0\.113\..*of the cloud"):
             second.ensure_network(an_external_network("203.0.113.200/25"))
         second.ensure_network(an_external_network("198.51.100.1/24"))
         assert faults(second.inventory()) == []

@@ -113,6 +113,7 @@ class NativeDriver:
             new = msgspec.structs.replace(old, ports=ports)
             before, after = port_scope(old, port_id), port_scope(new, port_id)
             self._change(old, new, before, after, again=Objects(), removed=[old.ports[port_id]])
+            self._lead_host_to([network_id])
 
     def plug(self, port: PortSpec, netns: str, interface: str = "eth0", default_route: bool = True) -> None:
         """See ``NetworkDriver``."""
@@ -120,6 +121,7 @@ class NativeDriver:
         with self._turn("network", port.network_id), host_failures(f"port {port.id}"):
             self._filter(port)
             self._mending(lambda: plug(self._names, port, Path(netns), interface, default_route), [port.network_id])
+            self._lead_host_to([port.network_id])
 
     def unplug(self, network_id: str, port_id: str) -> None:
         """See ``NetworkDriver``."""
@@ -141,6 +143,7 @@ class NativeDriver:
             if old is not None and (old.dirty or old.spec != router):
                 routers.end_untranslated(self._names, router)
             self._records.put_router(RouterRecord(spec=router, dirty=False))
+            self._lead_host_to([*routers.networks(router), *(routers.networks(old.spec) if old else [])])
 
     def remove_router(self, router_id: str) -> None:
         """See ``NetworkDriver``."""
@@ -151,6 +154,7 @@ class NativeDriver:
                 end.delete()
             remove_namespace(self._names.router(router_id))
             self._records.drop_router(router_id)
+            self._lead_host_to(routers.networks(record.spec) if record else [])
 
     def inventory(self) -> Inventory:
         """See ``NetworkDriver``."""
@@ -271,6 +275,29 @@ class NativeDriver:
             self._forwarding.enter(outside.has_ipv6(network.external))
             outside.ensure_host_link(self._names, network, network.external)
         self._apply_host_table()
+        self._lead_host_to([network.id])
+
+    def _lead_host_to(self, network_ids: Iterable[str]) -> None:
+        """Lead the host to what these networks have in use, as far as they are external."""
+        with self._outside:
+            for network_id in set(network_ids):
+                record = self._records.network(network_id)
+                if record is not None and record.spec.external is not None:
+                    outside.apply_host_routes(self._names, network_id, self._used_on(record))
+
+    def _used_on(self, record: NetworkRecord) -> set[str]:
+        """The addresses in use on a network: of its ports, of routers on it, and those that routers stand in for."""
+        ports = [address for one in record.ports.values() for address in one.spec.addresses]
+        specs = [one.spec for one in self._records.routers().values()]
+        on = [port for spec in specs for port in routers.ports(spec) if port.network_id == record.spec.id]
+        floating = [
+            one.floating_ip
+            for spec in specs
+            if spec.gateway is not None and spec.gateway.port.network_id == record.spec.id
+            for one in spec.floating
+        ]
+        held = [address for port in on for address in port.addresses]
+        return {address.partition("/")[0] for address in [*ports, *held, *floating]}
 
     def _apply_host_table(self) -> None:
         with self._outside:
@@ -288,7 +315,9 @@ class NativeDriver:
             faults = segment_faults(place, record.spec.mtu, network_objects(record))
             if record.dirty:
                 faults.append("a change of it was cut short")
-            faults += outside.outside_faults(self._names, self._external_networks(), record.spec)
+            faults += outside.outside_faults(
+                self._names, self._external_networks(), record.spec, self._used_on(record)
+            )
             links = links_in(netns.path(place))
             network = RealNetwork(
                 id=network_id,

@@ -42,8 +42,8 @@ def ensure_router(names: CloudNames, router: RouterSpec) -> None:
     namespace = names.router(router.id)
     netns.create(namespace)
     place = netns.path(namespace)
-    netns.inside(place, lambda: _prepare(objects, {inner_name(router, port) for port in _ports(router)}))
-    for port in _ports(router):
+    netns.inside(place, lambda: _prepare(objects, {inner_name(router, port) for port in ports(router)}))
+    for port in ports(router):
         pair = _pair(names, router, port)
         pair.connect(checked_mac(port.mac, f"router {router.id}"), port.mtu)
         serve(pair, _interface(names, router, port))
@@ -64,7 +64,7 @@ def end_untranslated(names: CloudNames, router: RouterSpec) -> None:
 def check(names: CloudNames, router: RouterSpec) -> None:
     """Raise InvalidSpec if the router cannot be made so."""
     router_objects(router)
-    for port in _ports(router):
+    for port in ports(router):
         checked_mac(port.mac, f"router {router.id}")
         _interface(names, router, port)
     for route in _wanted_routes(router):
@@ -90,10 +90,10 @@ def router_faults(names: CloudNames, router: RouterSpec) -> list[str]:
         return [f"namespace {namespace} is missing"]
     found = [
         f"interface on network {port.network_id} is not connected"
-        for port in _ports(router)
+        for port in ports(router)
         if not _pair(names, router, port).connected()
     ]
-    interfaces = [_interface(names, router, port) for port in _ports(router)]
+    interfaces = [_interface(names, router, port) for port in ports(router)]
     return found + netns.inside(netns.path(namespace), lambda: _inner_faults(router, interfaces))
 
 
@@ -117,15 +117,16 @@ def _inner_faults(router: RouterSpec, interfaces: list[Interface]) -> list[str]:
 
 def outer_ends(names: CloudNames, router: RouterSpec) -> list[End]:
     """The router's devices on its networks' bridges."""
-    return [_pair(names, router, port).outer for port in _ports(router)]
+    return [_pair(names, router, port).outer for port in ports(router)]
 
 
 def networks(router: RouterSpec) -> list[str]:
     """The networks the router is on."""
-    return sorted({port.network_id for port in _ports(router)})
+    return sorted({port.network_id for port in ports(router)})
 
 
-def _ports(router: RouterSpec) -> list[RouterPort]:
+def ports(router: RouterSpec) -> list[RouterPort]:
+    """Its places on networks, the gateway last."""
     return [*router.interfaces, *([router.gateway.port] if router.gateway else [])]
 
 
@@ -165,7 +166,7 @@ def _routes(router: RouterSpec, links: dict[str, Link]) -> list[tuple[int, Route
 
 def _port_towards(router: RouterSpec, next_hop: str) -> RouterPort:
     hop = ipaddress.ip_interface(checked_address(next_hop)).ip
-    for port in _ports(router):
+    for port in ports(router):
         if any(hop in ipaddress.ip_interface(address).network for address in port.addresses):
             return port
     if router.gateway is not None and next_hop in router.gateway.next_hops:
