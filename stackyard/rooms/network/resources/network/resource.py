@@ -71,7 +71,14 @@ NETWORK = Resource(
         ),
         Field(name="provider:network_type", kind=OneOf("local", "flat"), update=False, default="local", admin=ADMIN),
         Field(name="provider:physical_network", kind=Text(max=64), null=True, update=False, default=None, admin=ADMIN),
-        Field(name="provider:segmentation_id", kind=Integer(min=1), null=True, update=False, default=None, admin=ADMIN),
+        Field(
+            name="provider:segmentation_id",
+            kind=Integer(min=1, max=2**31 - 1),
+            null=True,
+            update=False,
+            default=None,
+            admin=ADMIN,
+        ),
         Field(
             name="availability_zone_hints",
             kind=ListOf(Text(max=255)),

@@ -40,7 +40,7 @@ SUBNET_POOL = Resource(
         Field(name="max_prefixlen", kind=LENGTH, null=True, doc="The longest prefix a subnet may have."),
         Field(
             name="default_quota",
-            kind=Integer(min=0),
+            kind=Integer(min=0, max=2**31 - 1),
             null=True,
             default=None,
             doc="Addresses (IPv6: /64s) per project.",
