@@ -7,6 +7,8 @@ commits the hash made from it.
 
 import os
 import secrets
+import shlex
+import string
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ _CLOUDS: dict[str, tuple[str, dict[str, str]]] = {
 _OPENRC = {"openrc": "stackyard", "openrc-admin": "stackyard-admin"}
 
 
+_LETTERS = string.ascii_letters + string.digits
+
+
 @dataclass(frozen=True, kw_only=True)
 class Credentials:
     """The passwords of the first users, by name."""
@@ -31,8 +36,8 @@ class Credentials:
 
     @classmethod
     def fresh(cls) -> "Credentials":
-        """New random passwords of 24 characters."""
-        return cls(passwords={user: secrets.token_urlsafe(18) for user in ("admin", "demo")})
+        """New random passwords: 24 letters and digits, which need no quoting anywhere."""
+        return cls(passwords={user: "".join(secrets.choice(_LETTERS) for _ in range(24)) for user in ("admin", "demo")})
 
 
 def read(folder: Path) -> Credentials | None:
@@ -84,7 +89,7 @@ def _openrc(user: str, scope: dict[str, str], password: str, auth_url: str, regi
         "identity_api_version": "3",
         "interface": "public",
     }
-    lines = [f"export OS_{name.upper()}='{value}'" for name, value in values.items()]
+    lines = [f"export OS_{name.upper()}={shlex.quote(value)}" for name, value in values.items()]
     return "\n".join(
         ["# Log in with: . ./" + ("openrc-admin" if user == "admin" else "openrc"), "unset OS_CLOUD", *lines, ""]
     )

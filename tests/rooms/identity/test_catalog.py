@@ -53,6 +53,8 @@ def test_an_endpoint_needs_a_service_and_a_region_that_exist(cloud: Cloud, do: A
     assert do.do("GET", "/v3/regions/older word").json["region"]["id"] == "older word"
     changed = cloud.ask("PATCH", f"/v3/endpoints/{made['id']}", {"endpoint": {"region_id": "nowhere"}}, do.token)
     assert changed.status_code == 400
+    assert do.change("endpoint", made["id"], region="newer")["region_id"] == "newer"
+    assert do.do("GET", "/v3/regions/newer").json["region"]["id"] == "newer"
 
 
 def test_regions_are_a_tree_that_endpoints_hold_in_place(cloud: Cloud, do: Admin) -> None:
@@ -69,6 +71,10 @@ def test_regions_are_a_tree_that_endpoints_hold_in_place(cloud: Cloud, do: Admin
     do.do("DELETE", "/v3/regions/world")
     assert cloud.ask("GET", "/v3/regions/north", token=do.token).status_code == 404
     assert len(do.make("region", description="without an id")["id"]) == 32
+    put = do.do("PUT", "/v3/regions/south", {"region": {"description": "warm"}})
+    assert (put.status_code, put.json["region"]["id"], put.json["region"]["description"]) == (201, "south", "warm")
+    assert cloud.ask("PUT", "/v3/regions/south", {"region": {}}, do.token).status_code == 409
+    assert cloud.ask("PUT", "/v3/regions/west", {"region": {"id": "east"}}, do.token).status_code == 400
 
 
 def test_what_keystone_has_and_this_room_has_not_yet_is_said_plainly(cloud: Cloud, demo: str) -> None:

@@ -172,6 +172,14 @@ def test_all_inferences_are_listed(do: Admin) -> None:
     assert pairs == {("admin", "manager"), ("manager", "member"), ("member", "reader")}
 
 
+def test_a_role_of_the_whole_cloud_implies_no_domains_own(cloud: Cloud, do: Admin) -> None:
+    own, far = do.make("role", name="own", domain_id="default"), do.make("domain", name="far")["id"]
+    other = do.make("role", name="other", domain_id=far)
+    reader = do.named("role", "reader")["id"]
+    assert cloud.ask("PUT", f"/v3/roles/{reader}/implies/{own['id']}", token=do.token).status_code == 403
+    assert do.do("PUT", f"/v3/roles/{own['id']}/implies/{other['id']}").status_code == 201
+
+
 def test_a_domains_own_role_only_serves_to_imply_others(cloud: Cloud, do: Admin, who: dict[str, str]) -> None:
     own = do.make("role", name="crew chief", domain_id="default")
     assert own["domain_id"] == "default"

@@ -84,7 +84,7 @@ def test_a_crash_between_two_files_leaves_all_of_them_right(empty: Cloud, lost: 
     empty.seed()
     assert stat.S_IMODE((empty.settings.state_dir / lost).stat().st_mode) == 0o600
     assert empty.log_in("demo").status_code == 201
-    assert f"OS_PASSWORD='{empty.password('demo')}'" in (empty.settings.state_dir / "openrc").read_text()
+    assert f"OS_PASSWORD={empty.password('demo')}\n" in (empty.settings.state_dir / "openrc").read_text()
 
 
 def test_a_broken_file_is_made_anew_while_its_passwords_are_those_of_the_seed(cloud: Cloud, demo: str) -> None:

@@ -236,7 +236,7 @@ def test_an_ended_token_is_not_found_by_those_who_may_look(cloud: Cloud, admin: 
 def test_nobody_but_its_user_an_admin_or_a_service_sees_a_token(cloud: Cloud, do: Admin, admin: str, demo: str) -> None:
     assert cloud.ask("GET", "/v3/auth/tokens", token=demo, X_Subject_Token=admin).status_code == 403
     assert cloud.ask("DELETE", "/v3/auth/tokens", token=demo, X_Subject_Token=admin).status_code == 403
-    assert cloud.ask("GET", "/v3/auth/tokens", token=demo, X_Subject_Token="nonsense").status_code == 403
+    assert cloud.ask("GET", "/v3/auth/tokens", token=demo, X_Subject_Token="nonsense").status_code == 404
     assert cloud.ask("GET", "/v3/auth/tokens", token=admin, X_Subject_Token=demo).status_code == 200
     service = do.make("user", name="zun", password="secret")
     do.grant(f"projects/{do.named('project', 'service')['id']}", f"users/{service['id']}", "service")
@@ -250,6 +250,20 @@ def test_an_expired_token_is_shown_only_when_asked_for(cloud: Cloud, clock: Mova
     admin = cloud.token("admin")
     assert cloud.ask("GET", "/v3/auth/tokens", token=admin, X_Subject_Token=demo).status_code == 404
     assert cloud.ask("GET", "/v3/auth/tokens?allow_expired=1", token=admin, X_Subject_Token=demo).status_code == 200
+    clock.ahead += timedelta(days=2)
+    admin = cloud.token("admin")
+    assert cloud.ask("GET", "/v3/auth/tokens?allow_expired=1", token=admin, X_Subject_Token=demo).status_code == 404
+
+
+def test_a_revoked_token_stays_revoked_when_asked_about_after_it_expired(
+    cloud: Cloud, clock: MovableClock, demo: str
+) -> None:
+    cloud.ask("DELETE", "/v3/auth/tokens", token=demo, X_Subject_Token=demo)
+    clock.ahead = timedelta(seconds=3700)
+    other = cloud.token("demo")
+    cloud.ask("DELETE", "/v3/auth/tokens", token=other, X_Subject_Token=other)
+    admin = cloud.token("admin")
+    assert cloud.ask("GET", "/v3/auth/tokens?allow_expired=1", token=admin, X_Subject_Token=demo).status_code == 404
 
 
 @pytest.mark.parametrize("position", [0, 5, 20, 60, 120, -1])

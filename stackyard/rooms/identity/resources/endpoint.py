@@ -13,24 +13,35 @@ from stackyard.rooms.identity.resources import region, service
 
 
 def create(work: Work, wanted: Record) -> Record:
-    """Make an endpoint. A region not known yet is made too, as the API has it for the older member `region`."""
+    """Make an endpoint of a service, in a region or in none."""
     _check_service(work, wanted)
-    old = (wanted.get("extra") or {}).pop("region", None)
-    if old is not None and not isinstance(old, str):
-        raise invalid("region", "must be the id of a region.")
-    region_id = wanted.get("region_id") or old
-    if old and work.tx.get(region.REGION.table, id=old) is None:
-        kernel_rows.insert(work, region.REGION, {"id": old})
-    return kernel_rows.insert(work, ENDPOINT, {**wanted, "region_id": _known_region(work, region_id)})
+    _take_older_word(work, wanted)
+    _check_region(work, wanted)
+    return kernel_rows.insert(work, ENDPOINT, wanted)
 
 
 def update(work: Work, endpoint: Record, changes: Record) -> Record:
     """Change an endpoint."""
     if "service_id" in changes:
         _check_service(work, changes)
-    if "region_id" in changes:
-        _known_region(work, changes["region_id"])
+    _take_older_word(work, changes)
+    _check_region(work, changes)
     return kernel_rows.change(work, ENDPOINT, endpoint, changes)
+
+
+def _take_older_word(work: Work, given: Record) -> None:
+    """The member `region` is the older word for `region_id`: a region of that name is made if there is none."""
+    extra = given.get("extra") or {}
+    if "region" not in extra:
+        return
+    name = extra.pop("region")
+    if name is None or given.get("region_id"):
+        return
+    if not isinstance(name, str) or not 0 < len(name) <= 255:
+        raise invalid("region", "must be the id of a region.")
+    if work.tx.get(region.REGION.table, id=name) is None:
+        kernel_rows.insert(work, region.REGION, {"id": name})
+    given["region_id"] = name
 
 
 def _check_service(work: Work, wanted: Record) -> None:
@@ -38,10 +49,10 @@ def _check_service(work: Work, wanted: Record) -> None:
         raise invalid("service_id", f"there is no service {wanted['service_id']}.")
 
 
-def _known_region(work: Work, region_id: str | None) -> str | None:
+def _check_region(work: Work, given: Record) -> None:
+    region_id = given.get("region_id")
     if region_id is not None and work.tx.get(region.REGION.table, id=region_id) is None:
         raise invalid("region_id", f"there is no region {region_id}.")
-    return region_id
 
 
 def view(work: Work, endpoint: Record, shown: dict[str, Any]) -> dict[str, Any]:

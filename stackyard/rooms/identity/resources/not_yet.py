@@ -27,7 +27,11 @@ def refuse(work: Work, request: Request) -> Reply:
 
 def _routes(path: str) -> list[Route]:
     paths = [path[:-1]] if path.endswith("!") else [path, f"{path}/{{id}}"]
-    return [Route(method=method, path=each, handler=refuse, reads="database") for each in paths for method in _METHODS]
+    return [
+        Route(method=method, path=each, handler=refuse, status=501, reads="database")
+        for each in paths
+        for method in _METHODS
+    ]
 
 
 ROUTES = [route for path in _PATHS for route in _routes(path)]

@@ -1,14 +1,17 @@
 """Regions of the cloud, as a tree."""
 
 import uuid
+from typing import Any
 
 from stackyard.kernel import rows as kernel_rows
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Conflict, Forbidden
+from stackyard.kernel.exchange import Request
 from stackyard.kernel.kinds import Text, invalid
-from stackyard.kernel.resource import Field, Resource, everyone
+from stackyard.kernel.resource import Field, Resource, Route, everyone
+from stackyard.kernel.shapes import read_body
 from stackyard.kernel.work import Work
-from stackyard.rooms.identity import fields, rows
+from stackyard.rooms.identity import fields, render, rows
 from stackyard.rooms.identity.policies import ADMIN, ANYONE, allow
 from stackyard.rooms.identity.resources import endpoint
 
@@ -81,3 +84,26 @@ REGION = Resource(
     delete=delete,
     doc="A region is a part of the deployment with endpoints of its own.",
 )
+
+
+def create_named(work: Work, request: Request) -> dict[str, Any]:
+    """Make a region under the id in the path."""
+    body = request.body.get("region", {}) if isinstance(request.body, dict) else {}
+    if not isinstance(body, dict):
+        raise invalid("region", "must be an object.")
+    if body.get("id", request.params["region_id"]) != request.params["region_id"]:
+        raise invalid("region.id", "is not the one in the path.")
+    given = {**body, "id": request.params["region_id"]}
+    wanted = read_body(REGION.all_fields.values(), given, render.DIALECT, None, "create")
+    return {"region": render.item(work, REGION, create(work, wanted))}
+
+
+ROUTES = [
+    Route(
+        method="PUT",
+        path="/v3/regions/{region_id}",
+        handler=create_named,
+        status=201,
+        allow=allow("create_region", ADMIN),
+    )
+]

@@ -90,6 +90,7 @@ class Grants:
         actor_id, target, role = self._judge(work, request, "create")
         self._check_domain(work, role, target)
         store.add(work.tx, role.id, self.kind.actor, actor_id, target)
+        work.event(actor_id, "granted", f"role {role.name} on {target.type} {target.id} was granted")
         return Reply(status=204)
 
     def revoke(self, work: Work, request: Request) -> Reply:
@@ -97,6 +98,7 @@ class Grants:
         actor_id, target, role = self._judge(work, request, "revoke")
         if not store.remove(work.tx, role.id, self.kind.actor, actor_id, target):
             raise self._missing(role, actor_id, target)
+        work.event(actor_id, "revoked", f"role {role.name} on {target.type} {target.id} was revoked")
         return Reply(status=204)
 
     def _judge(self, work: Work, request: Request, verb: str) -> tuple[str, Target, Record]:

@@ -76,10 +76,13 @@ def check(work: Work, group: Record, body: Record, query: Record) -> None:
 
 def join(work: Work, group: Record, body: Record, query: Record) -> None:
     """Add a user; adding twice changes nothing."""
-    store.join(work.tx, rows.existing(work, user_resource.USER, work.params["user_id"]).id, group.id)
+    user = rows.existing(work, user_resource.USER, work.params["user_id"])
+    store.join(work.tx, user.id, group.id)
+    work.event(user.id, "joined", f"joined group {group.name}")
 
 
 def leave(work: Work, group: Record, body: Record, query: Record) -> None:
     """Take a user out. Raises NotFound when they are not in."""
     check(work, group, body, query)
     store.leave(work.tx, user_id=work.params["user_id"], group_id=group.id)
+    work.event(work.params["user_id"], "left", f"left group {group.name}")

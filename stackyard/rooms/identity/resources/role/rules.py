@@ -108,12 +108,12 @@ def _implied(work: Work, role: Record) -> Record:
 
 
 def imply(work: Work, role: Record, body: Record, query: Record) -> dict[str, Any]:
-    """Let a role imply another. Roles that any domain's people hold never imply admin, nor a role of a domain."""
+    """Let a role imply another. None implies admin, and none of the whole cloud a domain's own."""
     implied = rows.existing(work, resource.ROLE, work.params["implied_role_id"])
     if implied.name == "admin":
         raise Forbidden(f"Role {implied.id} cannot be an implied role: it is prohibited as the cloud's administrator.")
-    if implied.domain_id is not None and role.domain_id != implied.domain_id:
-        raise Forbidden(f"The role {implied.id} of a domain can only be implied by that domain's roles.")
+    if implied.domain_id is not None and role.domain_id is None:
+        raise Forbidden(f"Role {implied.id} belongs to a domain: a role of the whole cloud cannot imply it.")
     if role.id in store.closure(store.inferences(work.tx), implied.id):
         raise Forbidden(f"Role {implied.id} already implies {role.id}: a circle would never end.")
     store.imply(work.tx, role.id, implied.id)

@@ -15,6 +15,9 @@ CHANGE = table(
     "identity_change", Column("id", sa.Integer, primary_key=True), Column("version", sa.BigInteger, nullable=False)
 )
 
+#: For how many seconds one may still ask about an expired token: work begun with it may take that long.
+GRACE = 172_800
+
 _VERSION = sa.select(CHANGE.c.version).where(CHANGE.c.id == 1)
 
 
@@ -24,10 +27,10 @@ def version(tx: Transaction) -> int:
 
 
 def revoke(tx: Transaction, audit_id: str, expires: int, now: int) -> None:
-    """Let a token be refused until it would have expired; forgets those that have."""
+    """Let a token be refused; forgets those that have expired so long ago that nobody can ask about them."""
     if not is_revoked(tx, audit_id):
         tx.insert(REVOCATION, {"audit_id": audit_id, "expires": expires})
-    tx.execute(sa.delete(REVOCATION).where(REVOCATION.c.expires < now))
+    tx.execute(sa.delete(REVOCATION).where(REVOCATION.c.expires < now - GRACE))
 
 
 def is_revoked(tx: Transaction, audit_id: str) -> bool:

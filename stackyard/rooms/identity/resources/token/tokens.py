@@ -66,13 +66,13 @@ class Tokens:
         return self.look_up(tx, token).caller
 
     def look_up(self, tx: Transaction, token: str, *, expired: bool = False) -> Token:
-        """The token, if it is good now (with `expired`: or was, until it expired). Raises Unauthorized."""
+        """The token, if it is good now (with `expired`: or was until it expired, lately). Raises Unauthorized."""
         version, now = store.version(tx), self._now()
         known = self._known.get(token)
         if known is None or known.version != version:
             known = self._judged(tx, token, version)
             self._remember(tx, token, known)
-        if known.claims.expires <= now and not expired:
+        if known.claims.expires <= now - (store.GRACE if expired else 0):
             raise unauthenticated()
         return known
 
