@@ -19,7 +19,7 @@ from stackyard.kernel.policy import Policies
 from stackyard.kernel.routing import Router
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.work import Clock, Services, SystemClock
-from stackyard.rooms.identity import facade
+from stackyard.rooms.identity import facade, room, seed
 from stackyard.rooms.identity.room import ROOM
 
 BASE = "http://cloud.test"
@@ -47,7 +47,7 @@ class Cloud:
             bound={},
             signal=lambda name: None,
         )
-        ROOM.start(self.services)
+        room.start(self.services)
         self.tokens = self.services.bound["identity"]
         self.front = Front(Chain(self.services, Router(endpoints(ROOM), [ROOM]), self.tokens.validate))
         self.client = testing.TestClient(self.front.app)
@@ -56,7 +56,7 @@ class Cloud:
         """The first rows, in one transaction."""
         with self.database.write() as tx:
             work = self.services.work(tx, service_caller("seed"))
-            ROOM.seed(work)
+            seed.seed(work)
             facade.register_services(work, SERVICES)
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ BODIES: dict[str, Any] = {
     "/v3/projects": {
         "project": {"name": "a", "domain_id": "default", "parent_id": "default", "tags": ["x"], "is_domain": False}
     },
-    "/v3/domains": {"domain": {"name": "a", "explicit_domain_id": "b", "enabled": False, "options": {"immutable": True}}},
+    "/v3/domains": {"domain": {"name": "a", "explicit_domain_id": "b", "options": {"immutable": True}}},
     "/v3/groups": {"group": {"name": "a", "domain_id": "default", "description": "c"}},
     "/v3/roles": {"role": {"name": "a", "domain_id": "default", "options": {}}},
     "/v3/regions": {"region": {"id": "a", "parent_region_id": "RegionOne"}},
@@ -42,8 +42,8 @@ BODIES: dict[str, Any] = {
 LISTS = ("users", "projects", "domains", "groups", "roles", "regions", "services", "endpoints", "role_assignments")
 PARAMETERS = (
     "name", "domain_id", "enabled", "parent_id", "is_domain", "tags", "not-tags-any", "limit", "marker", "sort_key",
-    "sort_dir", "name__contains", "user.id", "role.id", "scope.project.id", "scope.system", "effective", "include_names",
-    "include_subtree",
+    "sort_dir", "name__contains", "user.id", "role.id", "scope.project.id", "scope.system", "effective",
+    "include_names", "include_subtree",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from stackyard.kernel.errors import Unauthorized
 from stackyard.rooms.identity.resources.token.keys import Keys
-from stackyard.rooms.identity.resources.user import store as users
+from stackyard.rooms.identity.resources.user.resource import USER
 from tests.rooms.identity.cloud import BASE, SYSTEM, Admin, Cloud, project_scope
 from tests.rooms.identity.conftest import MovableClock
 
@@ -77,7 +77,8 @@ def test_without_a_scope_the_token_is_for_the_users_default_project(cloud: Cloud
 
 
 def test_explicitly_unscoped_wins_over_the_default_project(cloud: Cloud) -> None:
-    for scope in ("unscoped", {"unscoped": {}}):
+    ways: tuple[Any, ...] = ("unscoped", {"unscoped": {}})
+    for scope in ways:
         token = cloud.log_in("demo", scope).json["token"]
         assert not {"project", "domain", "system", "roles", "catalog"} & set(token)
 
@@ -344,7 +345,7 @@ def test_a_change_rolled_back_leaves_no_trace_in_what_is_remembered(cloud: Cloud
 
     def disable_and_undo() -> None:
         with cloud.database.write() as tx:
-            tx.update(users.resource.USER.table, {"enabled": False}, id=user)
+            tx.update(USER.table, {"enabled": False}, id=user)
             with pytest.raises(Unauthorized):
                 cloud.tokens.validate(tx, demo)
             raise Undone
