@@ -11,11 +11,12 @@ from typing import Any
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.work import Services, Work
-from stackyard.rooms.network import attachments, seeds
+from stackyard.rooms.network import seed
 from stackyard.rooms.network.dataplane import ROOM, Dataplane
 from stackyard.rooms.network.dataplane import touch as _touch
 from stackyard.rooms.network.resources import security_group as groups
 from stackyard.rooms.network.resources.network import store as network_store
+from stackyard.rooms.network.resources.port import attachments
 from stackyard.rooms.network.resources.port import store as port_store
 from stackyard.rooms.network.resources.security_group import rules as group_rules
 
@@ -222,5 +223,5 @@ def _plane(services: Services) -> Dataplane:
     return plane
 
 
-seed_public_network = seeds.public_network
-seed_demo_network = seeds.demo_network
+seed_public_network = seed.public_network
+seed_demo_network = seed.demo_network

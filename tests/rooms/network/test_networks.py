@@ -120,3 +120,9 @@ def test_extensions_are_listed_and_shown_by_alias(tenant: Neutron) -> None:
     assert {"router", "external-net", "security-group", "quotas", "extraroute", "standard-attr-tag"} <= aliases
     assert tenant.persona.get(f"{BASE}/extensions/router")["extension"]["alias"] == "router"
     assert refusal(tenant.persona("GET", f"{BASE}/extensions/nothing"))[:2] == (404, "ExtensionNotFound")
+
+
+def test_what_is_not_offered_yet_says_so(tenant: Neutron) -> None:
+    for path in ("trunks", "qos/policies", "rbac-policies/x", "floatingips/x/port_forwardings"):
+        assert refusal(tenant.persona("GET", f"{BASE}/{path}"))[:2] == (501, "HTTPNotImplemented"), path
+    assert refusal(tenant.persona("GET", f"{BASE}/nothing"))[:2] == (404, "HTTPNotFound")
