@@ -1,0 +1,1 @@
+"""Makes Tempest ask more often; see plugin.py."""
