@@ -4,7 +4,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stackyard import __version__
@@ -16,10 +16,37 @@ The first five minutes
   . /var/lib/stackyard/openrc      become the demo user; then: openstack appcontainer run --name web cirros httpd -f
   stackyard status                 what runs, and how it is
   stackyard why <id>               all that ever happened to an object, step by step, and why
-  stackyard check                  compare the database with the host; exit status 1 when anything differs
+  stackyard check                  compare the database with the host
   stackyard down                   stop everything; add --purge to leave the host as it was before
 
-State lives in one folder: --state, or $STACKYARD_STATE, or /var/lib/stackyard.
+A cloud keeps its state in one folder: --state, or $STACKYARD_STATE, or /var/lib/stackyard. Another folder is another
+cloud. `stackyard <command> --help` says more of each. Exit status: 0 done, 1 something is not as it should be, 2 the
+command could not be carried out.
+"""
+
+UP = """\
+Start the cloud in the background and return once it is ready. The same command brings it back after a crash or a
+reboot, and says so when it runs already. What the options choose is recorded at the first start and stays; later
+starts need none of them.
+"""
+DOWN = """\
+Stop the server, the containers and the engine, and take the networks from the host. All state is kept, and
+`stackyard up` brings the cloud back. With --purge the state goes too, and the host is as it was before.
+"""
+STATUS = """\
+Print the address, the engine, the nodes, the operations under way, how each repair went, and what on this host stands
+in the cloud's way. To restart the server alone, send it SIGTERM and run `stackyard up`: containers keep running.
+"""
+WHY = """\
+Print who asked for what, each step with its time, each failure with its reason, and what is being waited for.
+"""
+CHECK = """\
+Look at every object in the database and everything of this cloud on the hosts, and print each difference. Nothing is
+changed: the repairs named by `stackyard status` do that by themselves. Exit status 1 when anything differs.
+"""
+RECONCILE = """\
+Run one repair now and print what it found and did. The server runs each by itself, when something happens and from
+time to time; this is for watching one. Exit status 1 when something could not be mended.
 """
 
 
@@ -33,22 +60,19 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"stackyard {__version__}")
     commands = top.add_subparsers(dest="command", metavar="<command>", required=True)
-    _up(commands.add_parser("up", help="start the cloud, or say that it runs"))
-    _serve(commands.add_parser("serve", help="run the server in the foreground (what `up` starts)"))
-    down = _with_state(commands.add_parser("down", help="stop the cloud and its containers"))
-    down.add_argument(
-        "--purge", action="store_true", help="also delete all its state and leave the host as it was before"
-    )
+    add: Callable[..., argparse.ArgumentParser] = commands.add_parser
+    _up(add("up", help="start the cloud, or say that it runs", description=UP))
+    _with_state(add("serve", help="the server itself, in the foreground; what `up` starts, for process supervisors"))
+    down = _with_state(add("down", help="stop the cloud and its containers", description=DOWN))
+    down.add_argument("--purge", action="store_true", help="also delete all state and leave the host as it was before")
     down.add_argument(
         "--grace", type=float, default=10, metavar="SECONDS", help="how long containers may take to end (10)"
     )
-    _with_state(_json(commands.add_parser("status", help="what runs, and how it is")))
-    why = _with_state(_json(commands.add_parser("why", help="what happened to an object, step by step")))
-    why.add_argument("id", help="the id of any object: a container, a port, an image, an operation")
-    _with_state(
-        _json(commands.add_parser("check", help="compare the database with the host; exits 1 when anything differs"))
-    )
-    reconcile = _with_state(_json(commands.add_parser("reconcile", help="run a repair by hand")))
+    _json(_with_state(add("status", help="what runs, and how it is", description=STATUS)))
+    why = _json(_with_state(add("why", help="what happened to an object, step by step", description=WHY)))
+    why.add_argument("id", help="of an object (a container, a port, an image, …), an operation or a request")
+    _json(_with_state(add("check", help="compare the database with the host", description=CHECK)))
+    reconcile = _json(_with_state(add("reconcile", help="run a repair by hand", description=RECONCILE)))
     reconcile.add_argument("--once", required=True, metavar="NAME", help="which one; `stackyard status` lists them")
     return top
 
@@ -64,24 +88,17 @@ def _json(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return command
 
 
-def _serve(command: argparse.ArgumentParser) -> None:
-    _with_state(command)
-
-
 def _up(command: argparse.ArgumentParser) -> None:
     _with_state(command)
-    command.description = (
-        "Start the cloud. What is chosen here is recorded at the first start and cannot be changed later."
-    )
     command.add_argument("--host", metavar="ADDRESS", help="the address the API listens on (127.0.0.1)")
     command.add_argument("--port", type=int, metavar="PORT", help="its port (8800)")
     command.add_argument(
-        "--public-url", metavar="URL", help="the base URL that clients use, when it is not host and port"
+        "--public-url", metavar="URL", help="the base URL that clients use, when it is not http://ADDRESS:PORT"
     )
     command.add_argument("--region", metavar="NAME", help="the region's name (RegionOne)")
     command.add_argument("--engine", metavar="URL", help="use an existing Docker (unix:///…) instead of a private one")
     command.add_argument("--external-cidr", metavar="CIDR", help="the range of the network 'public' (203.0.113.0/24)")
-    command.add_argument("--database", metavar="URL", help="an SQLAlchemy URL (SQLite in the state folder)")
+    command.add_argument("--database", metavar="URL", help="SQLAlchemy's URL of it (SQLite in the state folder)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

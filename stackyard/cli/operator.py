@@ -38,6 +38,8 @@ def ask(state: Path, verb: str, argument: str = "", *, timeout: float = 120) -> 
         value = json.loads(answer.read())
     except (FileNotFoundError, ConnectionError) as error:
         raise NotRunning(f"no cloud runs in {state}. Start it with: stackyard up --state {state}") from error
+    except PermissionError as error:
+        raise CommandFailed(f"the cloud in {state} belongs to another user: run it as root") from error
     except TimeoutError as error:
         raise CommandFailed(f"the server in {state} does not answer within {timeout:g} seconds") from error
     finally:

@@ -31,19 +31,21 @@ def lines(status: dict[str, Any]) -> list[str]:
     work = ", ".join(f"{count} {state}" for state, count in status["operations"].items()) or "nothing to do"
     said.append(f"operations   {work}")
     for each in status["reconcilers"]:
-        said.append(f"reconciler   {each['name']:<12} {_reconciler(each)}")
+        said += [f"reconciler   {each['name']:<16} {line}" for line in _reconciler(each)]
     return said + [f"warning      {each}" for each in status["warnings"]]
 
 
-def _reconciler(each: dict[str, Any]) -> str:
+def _reconciler(each: dict[str, Any]) -> list[str]:
+    """How its last run went; what it could not mend, a line each."""
     if each["error"]:
-        return f"failed: {each['error']}"
+        return [f"failed: {each['error']}"]
     report = each["report"]
     if report is None:
-        return "has not run yet"
-    said = f"ran {each['runs']} times, last looked at {report['examined']}"
-    changes = [*report["repaired"], *report["failed"]]
-    return said + (": " + "; ".join(changes) if changes else "")
+        return ["has not run yet"]
+    runs = "ran once" if each["runs"] == 1 else f"ran {each['runs']} times"
+    mended = f", mended {len(report['repaired'])}" if report["repaired"] else ""
+    failed = [f"cannot mend: {text}" for text in report["failed"]]
+    return [f"{runs}, last looked at {report['examined']}{mended}", *failed]
 
 
 def _span(seconds: float) -> str:

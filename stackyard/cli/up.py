@@ -10,78 +10,60 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from stackyard.cli.choices import settle
 from stackyard.cli.operator import CommandFailed, NotRunning, ask
+from stackyard.kernel.settings import Settings
 
 PATIENCE = 120
-CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
 
 
 def run(asked: argparse.Namespace) -> int:
     """Start the server unless it runs; returns once the cloud is ready."""
     if os.geteuid() != 0:
         raise CommandFailed("containers and networks need root: run it as root")
-    _settle(asked)
+    settings = settle(asked)
     try:
         status = ask(asked.state, "status")
         print(f"the cloud runs already: {status['base_url']} (pid {status['pid']})")
-        return 0 if status["phase"] == "ready" else _follow(asked.state, None, time.monotonic())
+        return 0 if status["phase"] == "ready" else _follow(settings, None, time.monotonic())
     except NotRunning:
         pass
     began = time.monotonic()
-    return _follow(asked.state, _spawn(asked.state), began)
-
-
-def _settle(asked: argparse.Namespace) -> None:
-    """Record the settings at the first start; refuse other choices later."""
-    from stackyard.kernel.settings import Settings, load, save
-
-    given = {name: getattr(asked, name) for name in CHOICES if getattr(asked, name) is not None}
-    known = load(asked.state.absolute())
-    if known is None:
-        save(Settings(state_dir=asked.state.absolute(), **given))
-        return
-    for name, value in given.items():
-        if getattr(known, name) != value:
-            raise CommandFailed(
-                f"--{name.replace('_', '-')} was chosen as {getattr(known, name)!r} at the first start and cannot be "
-                f"changed; `stackyard down --purge` removes the cloud"
-            )
+    return _follow(settings, _spawn(asked.state), began)
 
 
 def _spawn(state: Path) -> subprocess.Popen[bytes]:
-    logs = state / "logs"
-    logs.mkdir(mode=0o700, exist_ok=True)
-    with (logs / "server.log").open("ab") as log:
+    _log(state).parent.mkdir(mode=0o700, exist_ok=True)
+    with _log(state).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "stackyard.cli.main", "serve", "--state", str(state.absolute())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
         )  # fmt: skip
 
 
-def _follow(state: Path, server: subprocess.Popen[bytes] | None, began: float) -> int:
+def _follow(settings: Settings, server: subprocess.Popen[bytes] | None, began: float) -> int:
     """Show the phases as they come, and the moment of the first authenticated answer."""
-    phase, answered = "", False
+    state, phase, answered = settings.state_dir, "", False
     while time.monotonic() - began < PATIENCE:
         if server is not None and server.poll() is not None:
-            raise CommandFailed(f"the server ended while starting:\n{_tail(state)}")
+            raise CommandFailed(f"the server ended while starting: {_last_words(state)}")
         status = _status(state)
         if status and status["phase"] != phase:
             phase = status["phase"]
             print(f"  {time.monotonic() - began:5.2f} s  {phase}", flush=True)
-        if status and not answered and (moment := _authenticated(state, status["base_url"])):
+        if status and not answered and (moment := _authenticated(settings)):
             answered = True
             print(f"  {moment - began:5.2f} s  first authenticated answer from {status['base_url']}", flush=True)
         if status and phase == "in trouble":
-            raise CommandFailed("; ".join(status["warnings"]) + f"\nThe log: {state / 'logs' / 'server.log'}")
+            raise CommandFailed(f"{'; '.join(status['warnings'])}\nThe whole log: {_log(state)}")
         if status and phase == "ready" and answered:
             print(
                 f"the cloud is ready: {status['base_url']}   credentials: {state / 'clouds.yaml'}, {state / 'openrc'}"
             )
             return 0
         time.sleep(0.02)
-    raise CommandFailed(f"the cloud is not ready after {PATIENCE} seconds ({phase or 'no answer'}):\n{_tail(state)}")
+    raise CommandFailed(f"not ready after {PATIENCE} seconds ({phase or 'no answer'}): {_last_words(state)}")
 
 
 def _status(state: Path) -> dict[str, Any] | None:
@@ -91,12 +73,13 @@ def _status(state: Path) -> dict[str, Any] | None:
         return None
 
 
-def _authenticated(state: Path, base_url: str) -> float | None:
-    """The moment at which a request with a fresh token was answered, or None when that is not possible yet."""
+def _authenticated(settings: Settings) -> float | None:
+    """The moment at which a request with a fresh token was answered, or None when that is not possible yet. Asked where
+    the server listens: the public URL may be that of a proxy in front of it."""
     try:
         known = dict(
             line.removeprefix("export ").split("=", 1)
-            for line in (state / "openrc").read_text().splitlines()
+            for line in (settings.state_dir / "openrc").read_text().splitlines()
             if "=" in line
         )
     except FileNotFoundError:
@@ -105,8 +88,7 @@ def _authenticated(state: Path, base_url: str) -> float | None:
     user = {"name": value("OS_USERNAME"), "domain": {"name": "Default"}, "password": value("OS_PASSWORD")}
     scope = {"project": {"name": value("OS_PROJECT_NAME"), "domain": {"name": "Default"}}}
     body = json.dumps({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}})
-    address = urlsplit(base_url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=10)
     try:
         connection.request("POST", "/identity/v3/auth/tokens", body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
@@ -122,8 +104,15 @@ def _authenticated(state: Path, base_url: str) -> float | None:
         connection.close()
 
 
-def _tail(state: Path, lines: int = 5) -> str:
+def _log(state: Path) -> Path:
+    return state / "logs" / "server.log"
+
+
+def _last_words(state: Path) -> str:
+    """What the server said last: the end of a traceback, or its reason not to start."""
     try:
-        return "\n".join((state / "logs" / "server.log").read_text().splitlines()[-lines:])
+        said = [line for line in _log(state).read_text().splitlines() if line.strip()]
     except FileNotFoundError:
-        return "it wrote no log"
+        said = []
+    last = said[-1].removeprefix("stackyard serve: ") if said else "it said nothing"
+    return f"{last}\nThe whole log: {_log(state)}"

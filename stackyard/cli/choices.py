@@ -1,0 +1,102 @@
+"""What the operator chooses at a cloud's first start: checked before anything is recorded or made, then kept."""
+
+import argparse
+import ipaddress
+import socket
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stackyard.cli.operator import SOCKET, CommandFailed
+from stackyard.kernel.settings import Settings, load, save
+
+CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
+_LONGEST_SOCKET_PATH = 107
+#: Gateway, router and a few floating addresses: a smaller range is a slip of the pen.
+_LONGEST_PREFIX = 28
+
+
+def settle(asked: argparse.Namespace) -> Settings:
+    """The cloud's settings: recorded now at the first start, read at every later one. Raises CommandFailed for what
+    cannot be, and for what was chosen otherwise before."""
+    state = asked.state.absolute()
+    given = {name: getattr(asked, name) for name in CHOICES if getattr(asked, name, None) is not None}
+    known = load(state)
+    if known is None:
+        chosen = Settings(state_dir=state, **given)
+        refuse_impossible(chosen)
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state.chmod(0o700)
+        save(chosen)
+        return chosen
+    for name, value in given.items():
+        if (before := getattr(known, name)) != value:
+            option = f"--{name.replace('_', '-')}"
+            made = f"with {option} {before}" if before else f"without {option}"
+            raise CommandFailed(
+                f"the cloud in {state} was made {made}, and that cannot be changed. Leave {option} out, or make "
+                f"another cloud with --state DIR."
+            )
+    return known
+
+
+def refuse_impossible(chosen: Settings) -> None:
+    """Raise CommandFailed, saying what to do, for settings that no cloud can run with on this machine."""
+    _state_folder(chosen.state_dir)
+    _external_range(chosen.external_cidr)
+    _public_url(chosen)
+    _engine(chosen.engine)
+    _address(chosen.host, chosen.port)
+
+
+def _state_folder(state: Path) -> None:
+    if len(str(state / SOCKET)) > _LONGEST_SOCKET_PATH:
+        raise CommandFailed(f"--state {state} is too long a path for the socket in it: choose a shorter one.")
+    if state.exists() and not state.is_dir():
+        raise CommandFailed(f"--state {state} is a file: name a folder.")
+    # A purge removes the folder with all that is in it: it must never have held anything else.
+    if state.is_dir() and any(each.name != "lost+found" for each in state.iterdir()):
+        raise CommandFailed(f"--state {state} holds files, but no cloud: name a new or an empty folder.")
+
+
+def _external_range(cidr: str) -> None:
+    try:
+        network = ipaddress.ip_network(cidr)
+    except ValueError as error:
+        raise CommandFailed(f"--external-cidr: {error}. Write it like 203.0.113.0/24.") from None
+    if network.version != 4 or network.prefixlen > _LONGEST_PREFIX:
+        raise CommandFailed(f"--external-cidr {cidr}: an IPv4 range of at least /{_LONGEST_PREFIX} is needed.")
+
+
+def _public_url(chosen: Settings) -> None:
+    parts = urlsplit(chosen.public_url)
+    if chosen.public_url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+        raise CommandFailed(f"--public-url {chosen.public_url}: write it like https://cloud.example.org.")
+    if not chosen.public_url and chosen.host in ("0.0.0.0", "::"):
+        raise CommandFailed(
+            f"--host {chosen.host} listens on every address of this machine: say with --public-url which clients use."
+        )
+
+
+def _engine(engine: str) -> None:
+    if engine == "private":
+        return
+    path = engine.removeprefix("unix://")
+    if path == engine or not path.startswith("/"):
+        raise CommandFailed(f"--engine {engine}: only a socket of this machine can be used: unix:///path/of/docker.sock.")
+    if not Path(path).exists() or not stat.S_ISSOCK(Path(path).stat().st_mode):
+        raise CommandFailed(f"--engine {engine}: there is no socket {path}; is that Docker running?")
+
+
+def _address(host: str, port: int) -> None:
+    """Whether the server will be able to listen there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OverflowError:
+            raise CommandFailed(f"--port {port}: a port is a number from 1 to 65535.") from None
+        except OSError as error:
+            raise CommandFailed(
+                f"cannot listen on {host} port {port}: {error.strerror}. Choose another --port or --host."
+            ) from None
