@@ -17,8 +17,6 @@ from stackyard.kernel.database import Database, Transaction
 from stackyard.kernel.room import Room
 
 _FILE = re.compile(r"(\d{4})_\w+\.py")
-# Any number, the same for every server of a cloud: PostgreSQL's lock for the one that migrates.
-_LOCK = 0x57AC2
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,6 @@ def upgrade_branches(database: Database, wanted: Sequence[Branch]) -> bool:
         if current(tx) == heads:
             return False
     with database.write() as tx:
-        if not database.is_sqlite:
-            tx.execute(sa.text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         if current(tx) == heads:
             return False
         _run(tx, wanted)

@@ -1,11 +1,13 @@
 """The database: transactions, the column types declarations map to, and rows as records.
 
-SQLite runs in WAL with `synchronous=FULL`; a write transaction takes the write lock at once (BEGIN IMMEDIATE), so that
-what a rule read in it is still true when it commits. PostgreSQL gives the same promise with serialisable row locks.
+One write transaction at a time in the whole cloud, so that what a rule read in it is still true when it commits, and
+no rule is ever run twice: SQLite takes its write lock at once (BEGIN IMMEDIATE), PostgreSQL one advisory lock for all
+servers (docs/decisions/0004-one-writer.md). Readers never wait. SQLite runs in WAL with `synchronous=FULL`.
 """
 
-import sqlite3
 import threading
+import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,12 +15,17 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeDecorator
 
-from stackyard.kernel.errors import Conflict, InsufficientStorage, Unavailable
+from stackyard.kernel.engines import open_engine, translated
+from stackyard.kernel.errors import Conflict, Unavailable
 from stackyard.kernel.kinds import Kind
+
+#: PostgreSQL's advisory locks of a cloud, first number: the one writer; and work that one server does at a time.
+_WRITER, _ALONE = 0x57AC1, 0x57AC3
+_TAKE_TURN = f"SELECT pg_advisory_xact_lock({_WRITER})"
 
 
 class Record(dict[str, Any]):
@@ -156,22 +163,29 @@ class Transaction:
 
 
 class Database:
-    """One database, by SQLAlchemy URL. `read()` gives a consistent view, `write()` an exclusive change."""
+    """One database, by SQLAlchemy URL. `read()` gives a consistent view, `write()` an exclusive change.
+
+    Both raise Unavailable while the database does not answer. It is asked anew at the next transaction, so nothing has
+    to be done when it comes back.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self.engine = _sqlite_engine(url) if self.is_sqlite else sa.create_engine(url, pool_size=16, max_overflow=16)
-        # SQLite has one writer: a fair lock in the process beats its busy polling.
+        self.engine = open_engine(url)
+        self._snapshots = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        # A queue in the process, so that of each server only one waits for its turn with a connection in hand.
         self._writer = threading.RLock()
         self._current = threading.local()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A read-only transaction: one snapshot for all reads in it."""
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(**self._snapshots)
             try:
                 yield Transaction(connection, writable=False)
             finally:
@@ -179,12 +193,14 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """A write transaction; commits when the block ends, rolls back when it raises. Never nest them in a thread."""
+        """A write transaction; commits when the block ends, rolls back when it raises. Never nest them in a thread.
+
+        Raises Unavailable also when the database went away during the commit: then it may or may not have been made.
+        """
         if getattr(self._current, "writing", False):
             raise RuntimeError("a write transaction is already open in this thread: pass it on instead")
-        with _translated(), self._exclusive(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with translated(), self._exclusive(), self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else _TAKE_TURN)
             transaction = Transaction(connection, writable=True)
             try:
                 yield transaction
@@ -198,41 +214,41 @@ class Database:
     def _exclusive(self) -> Iterator[None]:
         self._current.writing = True
         try:
-            if self.is_sqlite:
-                with self._writer:
-                    yield
-            else:
+            with self._writer:
                 yield
         finally:
             self._current.writing = False
 
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """No other server of the cloud is in a block of this name. Waits for its turn; raises Unavailable after half a
+        minute. It opens no transaction. Ends with the connection, so a server that dies holds up nobody."""
+        if self.is_sqlite:
+            yield
+            return
+        key = f"{_ALONE}, {zlib.crc32(name.encode()) - 2**31}"
+        with translated(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({key})")
+            try:
+                yield
+            finally:
+                if not connection.invalidated:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
+
+    def wait_for_answer(self, seconds: float) -> None:
+        """Wait until the database answers. Raises Unavailable when it does not within this time."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                with self.read() as tx:
+                    tx.value(sa.text("SELECT 1"))
+                    return
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sa.exc.OperationalError as error:
-        reason = str(error.orig)
-        if "full" in reason:
-            raise InsufficientStorage("The disk that holds the database is full; nothing was changed.") from error
-        raise Unavailable(f"The database does not answer: {reason}", remedy="Try again shortly.") from error
-
-
-def _sqlite_engine(url: str) -> Engine:
-    engine = sa.create_engine(
-        url, pool_size=16, max_overflow=48, connect_args={"check_same_thread": False, "timeout": 30}
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: sqlite3.Connection, record: object) -> None:
-        # The driver's own transaction handling is switched off: BEGIN is ours, so that we choose IMMEDIATE.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA busy_timeout=30000")
-
-    return engine

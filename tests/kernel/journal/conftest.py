@@ -235,6 +235,7 @@ class Toy:
     def operations(self, thing: str | None = None, live: bool = False) -> list[Record]:
         with self.database.read() as tx:
             rows = tx.find(TABLES[0], **({"object_id": thing} if thing else {}))
+        rows.sort(key=lambda row: row.number)
         return [row for row in rows if not live or row.due_at is not None]
 
     def steps(self, thing: str) -> list[tuple[str, str, str, int]]:

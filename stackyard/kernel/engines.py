@@ -1,0 +1,99 @@
+"""How the two databases are opened, and what their drivers' errors mean to those who asked."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from stackyard.kernel.errors import ApiError, BadRequest, Conflict, InsufficientStorage, Unavailable
+
+#: PostgreSQL's own classes of errors: the connection or the server is gone, or somebody holds what is needed.
+_TRANSIENT = re.compile("08...|57P0.|25P0[34]|40...|53[023]..|55P03|57014")
+
+#: What a session of ours is told: a server of ours that hangs in a transaction must not hold up the others for long.
+_SESSION = {
+    "timezone": "UTC",
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+#: A database host that vanishes without a word is noticed within seconds.
+_CONNECTION = {
+    "application_name": "stackyard",
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
+def open_engine(url: str) -> Engine:
+    """The engine for a database URL."""
+    if url.startswith("sqlite"):
+        return _sqlite(url)
+    return _postgresql(url)
+
+
+def _postgresql(url: str) -> Engine:
+    # What the operator says in the URL comes last, and so counts.
+    own = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+    given = sa.make_url(url).query.get("options", "")
+    arguments = _CONNECTION | {"options": f"{own} {given}".strip()}
+    return sa.create_engine(url, pool_size=16, max_overflow=16, pool_timeout=30, connect_args=arguments)
+
+
+def _sqlite(url: str) -> Engine:
+    engine = sa.create_engine(
+        url, pool_size=16, max_overflow=48, connect_args={"check_same_thread": False, "timeout": 30}
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, record: object) -> None:
+        # The driver's own transaction handling is switched off: BEGIN is ours, so that we choose IMMEDIATE.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=30000")
+
+    return engine
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what the API can say instead of what the driver says: 503 while the database is away, 507 when its disk is
+    full, 409 for what exists already, 400 for a value it cannot hold. Everything else is a defect and stays what it
+    is."""
+    try:
+        yield
+    except sa.exc.TimeoutError as error:
+        raise Unavailable("All connections to the database are in use.", remedy="Try again shortly.") from error
+    except sa.exc.DBAPIError as error:
+        said = _meaning(error)
+        if said is None:
+            raise
+        raise said from error
+
+
+def is_duplicate(error: sa.exc.IntegrityError) -> bool:
+    """Whether a unique constraint was violated, and not another one."""
+    return getattr(error.orig, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(error.orig)
+
+
+def _meaning(error: sa.exc.DBAPIError) -> ApiError | None:
+    code = getattr(error.orig, "sqlstate", None) or ""
+    reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+    if code == "53100" or (not code and "disk is full" in reason):
+        return InsufficientStorage("The disk that holds the database is full; nothing was changed.")
+    if error.connection_invalidated or _TRANSIENT.fullmatch(code):
+        return Unavailable(f"The database does not answer: {reason}", remedy="Try again shortly.")
+    if isinstance(error, sa.exc.IntegrityError) and is_duplicate(error):
+        return Conflict("Something with the same name, id or place exists already.")
+    if isinstance(error, sa.exc.DataError):
+        return BadRequest(f"A value is none that the database can hold: {reason}")
+    if isinstance(error, sa.exc.OperationalError) and not code:
+        return Unavailable(f"The database does not answer: {reason}", remedy="Try again shortly.")
+    return None
