@@ -80,18 +80,21 @@ LIVES: Mapping[str, Callable[[RealCloud], None]] = {
 }
 
 
-def forget_other_engines() -> None:
-    """Let go of the mounts of other engines: this namespace got a copy, and theirs come and go."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, place, kind, *_ = line.split()
-        if kind == "overlay" and "/docker/" in place:
+def leave_other_clouds() -> None:
+    """Let go of the mounts of other clouds, of which this namespace got a copy, and of the folders where theirs are:
+    they come and go while this life is lived."""
+    for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+        place = line.split()[1]
+        if place.startswith(("/run/", "/tmp/", "/var/lib/")) and not Path.cwd().is_relative_to(place):
             subprocess.run(["umount", "--lazy", place], check=True)
+    for place in ("/run", "/var/lib", "/opt"):
+        if not Path(sys.executable).resolve().is_relative_to(place):
+            subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
 
 
 def main(how: str) -> None:
     """Live, purge twice, and tell what is different."""
-    subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
-    forget_other_engines()
+    leave_other_clouds()
     for line in USERS_OWN.strip().splitlines():
         subprocess.run(line.split(), check=True)
     with real_cloud() as cloud:

@@ -48,7 +48,7 @@ class Tenant:
             self.cloud.up()
         for each in self.api.get("/container/v1/containers")["containers"]:
             self.cloud.admin("DELETE", f"/container/v1/containers/{each['uuid']}?force=true&all_projects=true")
-        eventually(self._has_no_containers, 30, "the containers do not go")
+        eventually(self._has_no_containers, 30, self._stories)
         for each in self.collection("floatingips"):
             self.delete("floatingips", each["id"])
         for each in self.collection("routers"):
@@ -64,6 +64,10 @@ class Tenant:
 
     def _has_no_containers(self) -> bool | None:
         return not self.api.get("/container/v1/containers")["containers"] or None
+
+    def _stories(self) -> str:
+        left = self.api.get("/container/v1/containers")["containers"]
+        return "these do not go:\n" + "\n".join(self.cloud.command("why", each["uuid"]).stdout for each in left)
 
     def _empty(self, router_id: str) -> None:
         for port in self.collection(f"ports?device_id={router_id}&device_owner=network:router_interface"):

@@ -30,12 +30,13 @@ def connection(address: str, port: int) -> Iterator[socket.socket]:
 
 def _connected(address: str, port: int) -> socket.socket | None:
     try:
-        return socket.create_connection((address, port), timeout=2)
+        return socket.create_connection((address, port), timeout=5)
     except OSError:
         return None
 
 
 def echoes(connection: socket.socket, said: bytes) -> bool:
+    """Whether what is said comes back, within the connection's timeout."""
     connection.sendall(said)
     heard = b""
     with suppress(TimeoutError):
