@@ -125,9 +125,7 @@ def _by_force(stage: Stage, uuid: str) -> None:
     stage.request("DELETE", f"{_CONTAINERS}/{uuid}?force=true", user="admin")
 
 
-def _container(
-    prepare: Callable[[Stage], str], ask: Callable[[Stage, str], str], ends: str | None
-) -> Scenario:
+def _container(prepare: Callable[[Stage], str], ask: Callable[[Stage, str], str], ends: str | None) -> Scenario:
     return Scenario(prepare=prepare, ask=ask, ends=ends, clear=_by_force)
 
 

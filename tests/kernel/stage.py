@@ -59,7 +59,9 @@ class Stage:
         )
         self._tokens: dict[str, str] = {}
         for name in ("web", "db"):
-            self.worlds.container.registry[f"{name}:latest"] = Image(id=f"sha256:{name}", names=[f"{name}:latest"], size=3)
+            self.worlds.container.registry[f"{name}:latest"] = Image(
+                id=f"sha256:{name}", names=[f"{name}:latest"], size=3
+            )
             self.worlds.container.registry[name] = self.worlds.container.registry[f"{name}:latest"]
         self._engine: sa.Engine | None = None
         self._build()
@@ -73,12 +75,16 @@ class Stage:
         }
         self.cloud = Cloud(
             settings=self.settings, drivers=drivers, facts=FACTS, threads=0, clock=self.clock,
-            crash_hook=lambda *place: self.faults(*place),
+            crash_hook=self._reach,
         )  # fmt: skip
         if self._engine is None:
             self._engine = self.cloud.database.engine
         # The statements it has compiled are kept: to compile them anew after each restart would take most of the time.
         self.cloud.database.engine = self._engine
+
+    def _reach(self, action: str, step: str, moment: str) -> None:
+        """The crash hook: whichever faults are planned now."""
+        self.faults(action, step, moment)
 
     def _come_up(self) -> None:
         self.cloud.connect()
@@ -104,7 +110,9 @@ class Stage:
 
     # -- requests
 
-    def request(self, method: str, path: str, body: Any = None, *, user: str = "demo", **headers: str) -> httpx.Response:
+    def request(
+        self, method: str, path: str, body: Any = None, *, user: str = "demo", **headers: str
+    ) -> httpx.Response:
         """A request of a seeded user (demo, admin), at the newest version of the container API."""
         sent = {"X-Auth-Token": self._token(user), "OpenStack-API-Version": "container 1.40", **headers}
         return self._send(method, path, sent, json=body) if body is not None else self._send(method, path, sent)
@@ -185,8 +193,12 @@ class Stage:
             "engine sandboxes": sorted(world.sandboxes),
             "engine images": sorted(name for image, _ in world.images.values() for name in image.names),
             "plugs": sorted(networks.plugs if networks else []),
-            "ports on the host": sorted(port for ports in networks.ports.values() for port in ports) if networks else [],
-            "image files": sorted(each.name for each in (self.settings.state_dir / "images").rglob("*") if each.is_file()),
+            "ports on the host": sorted(port for ports in networks.ports.values() for port in ports)
+            if networks
+            else [],
+            "image files": sorted(
+                each.name for each in (self.settings.state_dir / "images").rglob("*") if each.is_file()
+            ),
         }
         with self.cloud.database.read() as tx:
             names = sa.inspect(tx.connection).get_table_names()

@@ -68,7 +68,7 @@ def _warm_up(stage: Stage) -> tuple[Scenario, str]:
 
 @pytest.fixture(scope="module")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    """The theatre of this module's tests, in memory where the machine has files there: the disk is not what is tested."""
+    """The theatre of this module's tests, in memory where files can be there: the disk is not what is tested."""
     memory = Path("/dev/shm")
     folder = tempfile.mkdtemp(dir=memory) if memory.is_dir() else tmp_path_factory.mktemp("theatre")
     made = Theatre(Path(folder))
@@ -77,7 +77,7 @@ def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture(params=sorted(SCENARIOS), ids=lambda place: "-".join(place))
+@pytest.fixture(params=sorted(SCENARIOS), ids="-".join)
 def place(request: pytest.FixtureRequest) -> Place:
     """Each operation."""
     return tuple(request.param)
@@ -186,7 +186,11 @@ def test_every_operation_has_a_scenario() -> None:
 
 def test_a_step_that_fails_for_now_is_tried_again(play: Play) -> None:
     for step in play.steps():
-        play.once(f"'{step}' fails once", lambda faults, _, at=step: faults.fail(play.action, at, Transient(BUSY)))
+
+        def fail(faults: Faults, _: str, at: str = step) -> None:
+            faults.fail(play.action, at, Transient(BUSY))
+
+        play.once(f"'{step}' fails once", fail)
 
 
 def test_a_step_whose_answer_is_lost_is_repeated_without_harm(play: Play) -> None:

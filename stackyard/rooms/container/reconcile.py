@@ -8,7 +8,7 @@ them.
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from stackyard.kernel.caller import service_caller
 from stackyard.kernel.database import Record
@@ -92,7 +92,7 @@ def _mismatches(services: Services, host: str) -> Iterator[Mismatch]:
             text = f"container or sandbox {uuid} on {host} belongs to nothing"
             yield Mismatch(kind="container", object_id=uuid, text=text)
     for uuid in sorted(_without_network(services, host, inventory) & _running(wanted)):
-        if _now(services, uuid):
+        if _is_live(_now(services, uuid)):
             yield Mismatch(kind="container", object_id=uuid, text=f"container {uuid} on {host} has lost its network")
 
 
@@ -118,7 +118,9 @@ def _settled(services: Services, host: str) -> dict[str, Record | None]:
     """The host's containers by id; None for those that an operation is working on."""
     with services.database.read() as tx:
         work = services.work(tx, CALLER)
-        return {row.uuid: None if services.journal.running(work, row.uuid) else row for row in store.on_host(work, host)}
+        return {
+            row.uuid: None if services.journal.running(work, row.uuid) else row for row in store.on_host(work, host)
+        }
 
 
 def _now(services: Services, uuid: str) -> Record | None:
@@ -136,8 +138,12 @@ def _strangers(inventory: Inventory, wanted: dict[str, Record | None]) -> list[s
     return sorted(_all_ids(inventory) - set(wanted))
 
 
+def _is_live(row: Record | None) -> TypeGuard[Record]:
+    return row is not None and row.status in ("Running", "Paused")
+
+
 def _running(wanted: dict[str, Record | None]) -> set[str]:
-    return {uuid for uuid, row in wanted.items() if row is not None and row.status in ("Running", "Paused")}
+    return {uuid for uuid, row in wanted.items() if _is_live(row)}
 
 
 def _without_network(services: Services, host: str, inventory: Inventory) -> set[str]:
@@ -200,7 +206,7 @@ def _remove_stranger(services: Services, driver: ContainerDriver, host: str, uui
 def _rewire(services: Services, driver: ContainerDriver, host: str, uuid: str, inventory: Inventory) -> str | None:
     """Plug its ports in again; when its sandbox has ended, only a restart in a new one brings its network back."""
     row, state = _now(services, uuid), _inspect(driver, uuid)
-    if row is None or state is None or _differs(row, state):
+    if not _is_live(row) or state is None or _differs(row, state):
         return None
     sandbox = next((each for each in inventory.sandboxes if each.id == uuid), None)
     if sandbox is not None and sandbox.running:
@@ -277,7 +283,9 @@ def _ended(work: Work, row: Record, observed: dict[str, Any]) -> str:
         return _remove(work, row, f"it ended with exit code {code}")
     restarts = 0 if _recovered(row, observed) else row.restarts or 0
     again = row.wanted != "stopped" and _asks_for_restart(row, code, restarts)
-    store.observe(work, row.uuid, observed, restarts=restarts + 1 if again else restarts, wanted="running" if again else "stopped")
+    store.observe(
+        work, row.uuid, observed, restarts=restarts + 1 if again else restarts, wanted="running" if again else "stopped"
+    )
     return f"container {row.uuid} ended with exit code {code}" + (", a restart follows" if again else "")
 
 
@@ -315,11 +323,17 @@ def _restart_is_due(services: Services, row: Record) -> bool:
 
 RECONCILERS = [
     Reconciler(
-        name="hosts", run=register_hosts, check=lambda services: [], every=timedelta(seconds=20),
+        name="hosts",
+        run=register_hosts,
+        check=lambda services: [],
+        every=timedelta(seconds=20),
         doc="Writes down what each node says of its host.",
     ),
     Reconciler(
-        name="containers", run=run, check=check, every=timedelta(seconds=5),
+        name="containers",
+        run=run,
+        check=check,
+        every=timedelta(seconds=5),
         doc="Follows what engines say of containers: restarts, removes, rewires, and clears what belongs to nothing.",
     ),
 ]

@@ -19,7 +19,11 @@ def _pull(work: Work, wanted: Record) -> Record:
     hosts = work.services.nodes.names()
     host = wanted.get("host") or (hosts[0] if hosts else None)
     if host not in hosts:
-        raise BadRequest(f"There is no connected host '{host}'.", field="host", remedy=f"Connected are: {', '.join(hosts) or 'none'}.")
+        raise BadRequest(
+            f"There is no connected host '{host}'.",
+            field="host",
+            remedy=f"Connected are: {', '.join(hosts) or 'none'}.",
+        )
     repo, _, tag = wanted.repo.partition(":") if "/" not in wanted.repo.rpartition(":")[2] else (wanted.repo, "", "")
     if work.tx.get(IMAGE.table, repo=repo, tag=tag or "latest", host=host):
         raise Conflict(f"Image {repo}:{tag or 'latest'} is on host {host} already.")
@@ -86,7 +90,9 @@ IMAGE = Resource(
     life=Lifecycle(stable=("Available", "Error"), allows={"delete": ("Available", "Error")}),
     operations={
         "pull": Operation(run=_run_pull, state="Pulling", within=timedelta(minutes=15), failing_to="Error"),
-        "delete": Operation(run=_run_delete, state="Deleting", within=timedelta(minutes=5), failing_to="Error", overtakes=True),
+        "delete": Operation(
+            run=_run_delete, state="Deleting", within=timedelta(minutes=5), failing_to="Error", overtakes=True
+        ),
     },
     create=_pull,
     delete=_delete,

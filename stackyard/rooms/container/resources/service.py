@@ -26,9 +26,17 @@ def _shown(work: Work, number: int, host: Record) -> dict[str, Any]:
     up = host.hostname in work.services.nodes.names() and not host.forced_down
     seen = iso_space(host.last_seen) if host.last_seen else None
     return {
-        "id": number, "host": host.hostname, "binary": BINARY, "state": "up" if up else "down", "disabled": bool(host.disabled),
-        "disabled_reason": host.disabled_reason, "forced_down": bool(host.forced_down), "last_seen_up": seen,
-        "report_count": host.reports, "availability_zone": "nova", "created_at": iso_space(host.created_at),
+        "id": number,
+        "host": host.hostname,
+        "binary": BINARY,
+        "state": "up" if up else "down",
+        "disabled": bool(host.disabled),
+        "disabled_reason": host.disabled_reason,
+        "forced_down": bool(host.forced_down),
+        "last_seen_up": seen,
+        "report_count": host.reports,
+        "availability_zone": "nova",
+        "created_at": iso_space(host.created_at),
         "updated_at": seen,
     }
 
@@ -66,16 +74,28 @@ def _answer(host: Record, **values: Any) -> dict[str, Any]:
 
 
 ROUTES = [
-    Route(method="GET", path="/v1/services", handler=_list, allow=administers("get_all", "zun-service"), reads="database"),
     Route(
-        method="PUT", path="/v1/services/enable", handler=_enable, allow=administers("enable", "zun-service"), query=_NAMED
+        method="GET", path="/v1/services", handler=_list, allow=administers("get_all", "zun-service"), reads="database"
     ),
     Route(
-        method="PUT", path="/v1/services/disable", handler=_disable, allow=administers("disable", "zun-service"),
+        method="PUT",
+        path="/v1/services/enable",
+        handler=_enable,
+        allow=administers("enable", "zun-service"),
+        query=_NAMED,
+    ),
+    Route(
+        method="PUT",
+        path="/v1/services/disable",
+        handler=_disable,
+        allow=administers("disable", "zun-service"),
         query=[*_NAMED, Field(name="disabled_reason", kind=Text(max=255))],
     ),
     Route(
-        method="PUT", path="/v1/services/force_down", handler=_force_down, allow=administers("force_down", "zun-service"),
+        method="PUT",
+        path="/v1/services/force_down",
+        handler=_force_down,
+        allow=administers("force_down", "zun-service"),
         query=[*_NAMED, Field(name="forced_down", kind=Boolean(), default=True)],
     ),
 ]

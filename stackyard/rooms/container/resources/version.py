@@ -22,7 +22,10 @@ _MISSING = (
 
 def _v1(base_url: str) -> dict[str, Any]:
     return {
-        "id": "v1", "status": "CURRENT", "min_version": str(VERSIONS.minimum), "max_version": str(VERSIONS.maximum),
+        "id": "v1",
+        "status": "CURRENT",
+        "min_version": str(VERSIONS.minimum),
+        "max_version": str(VERSIONS.maximum),
         "links": [{"rel": "self", "href": f"{base_url}/container/v1/"}],
     }
 
@@ -30,7 +33,9 @@ def _v1(base_url: str) -> dict[str, Any]:
 def _root(work: Work, request: Request) -> dict[str, Any]:
     current = _v1(request.base_url)
     return {
-        "name": "OpenStack Zun API", "description": "Containers on OpenStack, served by Stackyard.", "versions": [current],
+        "name": "OpenStack Zun API",
+        "description": "Containers on OpenStack, served by Stackyard.",
+        "versions": [current],
         "default_version": current,
     }
 

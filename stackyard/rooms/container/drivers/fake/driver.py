@@ -86,7 +86,8 @@ class FakeDriver:
             found = self._world.sandboxes.get(spec.id)
             if found is None or not found.running:
                 pid = self._world.new_pid()
-                found = Sandbox(id=spec.id, running=True, netns=f"/fake/netns/{spec.id}", pid=pid, generation=str(pid))
+                netns = f"/fake/netns/{spec.id}-{pid}"
+                found = Sandbox(id=spec.id, running=True, netns=netns, pid=pid, generation=str(pid))
                 self._world.sandboxes[spec.id] = found
                 self._world.tell(spec.id, Happening.STARTED, sandbox=True)
             return found

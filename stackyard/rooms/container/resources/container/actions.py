@@ -53,7 +53,14 @@ _MISSING = (
 def not_yet() -> list[Action]:
     """Actions that answer 501: silence would be worse."""
     return [
-        Action(method=cast(Any, method), suffix=suffix, rule=_missing(suffix), allow=writes(suffix), status=501, reads="driver")
+        Action(
+            method=cast(Any, method),
+            suffix=suffix,
+            rule=_missing(suffix),
+            allow=writes(suffix),
+            status=501,
+            reads="driver",
+        )
         for method, suffix in _MISSING
     ]
 
@@ -123,14 +130,18 @@ def _moment(text: str) -> float | None:
         return datetime.fromisoformat(text.replace(",", ".")).timestamp()
     except ValueError:
         raise BadRequest(
-            f"'{text}' is no moment.", field="since", remedy="Give seconds since 1970 or a date such as 2026-11-23 06:07:08,0."
+            f"'{text}' is no moment.",
+            field="since",
+            remedy="Give seconds since 1970 or a date such as 2026-11-23 06:07:08,0.",
         ) from None
 
 
 def execute(work: Work, container: Record, body: Any, query: Record) -> Callable[[], Any]:
     """Run a command inside and answer with its output and exit code."""
     if query.interactive:
-        raise NotImplementedYet("Interactive commands are not offered yet.", field="interactive", remedy="Run it without.")
+        raise NotImplementedYet(
+            "Interactive commands are not offered yet.", field="interactive", remedy="Run it without."
+        )
     driver = _driver(work, container, "execute")
     try:
         words = shlex.split(query.command)
@@ -141,7 +152,12 @@ def execute(work: Work, container: Record, body: Any, query: Record) -> Callable
         done = driver.execute(container.uuid, words, query.run)
         if not query.run:
             return {"output": None, "exit_code": None, "exec_id": done.exec_id, "token": None, "url": None}
-        return {"output": done.output.decode(errors="replace"), "exit_code": done.exit_code, "exec_id": None, "token": None}
+        return {
+            "output": done.output.decode(errors="replace"),
+            "exit_code": done.exit_code,
+            "exec_id": None,
+            "token": None,
+        }
 
     return lambda: _asked(run)
 

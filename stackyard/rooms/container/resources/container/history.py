@@ -48,9 +48,12 @@ def _action(container: Record, operation: Record) -> dict[str, Any]:
 
 def _event(line: Line) -> dict[str, Any]:
     return {
-        "event": line.text, "start_time": _time(line.at - timedelta(seconds=line.seconds or 0)), "finish_time": _time(line.at),
-        "result": _EVENTS[line.kind], "traceback": None,
-    }  # fmt: skip
+        "event": line.text,
+        "start_time": _time(line.at - timedelta(seconds=line.seconds or 0)),
+        "finish_time": _time(line.at),
+        "result": _EVENTS[line.kind],
+        "traceback": None,
+    }
 
 
 def _time(moment: datetime | None) -> str | None:

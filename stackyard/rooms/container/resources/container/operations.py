@@ -148,7 +148,7 @@ def _choose_host(work: Work, container: Record) -> str:
 
 def _current_host(work: Work, container: Record) -> str | None:
     current = store.get(work, container.uuid)
-    return current.host if current else container.host
+    return cast(str | None, (current or container).host)
 
 
 def _forget(work: Work, container: Record) -> None:
@@ -217,7 +217,9 @@ def _sandbox(steps: Steps, container: Record) -> SandboxSpec:
     ports = steps.read(lambda work: network.ports_of(work, [container.uuid]).get(container.uuid, []))
     addresses = [each.ip for port in ports for each in port.addresses]
     return SandboxSpec(
-        id=container.uuid, hostname=hostname, dns=steps.read(network.dns_servers, container.uuid),
+        id=container.uuid,
+        hostname=hostname,
+        dns=steps.read(network.dns_servers, container.uuid),
         extra_hosts={hostname: addresses[0]} if addresses else {},
     )
 
@@ -243,7 +245,9 @@ def _spec(container: Record) -> ContainerSpec:
         tty=container.tty,
         privileged=container.privileged,
         healthcheck=Healthcheck(
-            command=check["cmd"], interval=check.get("interval") or 0, timeout=check.get("timeout") or 0,
+            command=check["cmd"],
+            interval=check.get("interval") or 0,
+            timeout=check.get("timeout") or 0,
             retries=check.get("retries") or 0,
         )
         if check

@@ -27,15 +27,18 @@ def chosen_image(work: Work, wanted: Record) -> dict[str, Any]:
     if found is None:
         if wanted.image_driver == "glance":
             raise BadRequest(
-                f"Image '{wanted.image}' was not found in Glance.", field="image",
-                remedy="Give the name or id of an image you can see, or leave image_driver out.", kind="ImageNotFound",
+                f"Image '{wanted.image}' was not found in Glance.",
+                field="image",
+                remedy="Give the name or id of an image you can see, or leave image_driver out.",
+                kind="ImageNotFound",
             )
         return {"image_driver": "docker", "image_id": None, "image_reference": _registry_name(wanted.image)}
     if found.status != "active":
         raise Conflict(f"Image {found.id} is {found.status}, not active.", remedy="Upload its data first.")
     if found.container_format != "docker":
         raise BadRequest(
-            f"Image {found.id} has container format '{found.container_format}'; a container needs 'docker'.", field="image"
+            f"Image {found.id} has container format '{found.container_format}'; a container needs 'docker'.",
+            field="image",
         )
     reference = f"{GLANCE_REPOSITORY}-{found.id}:{(found.checksum or 'none')[:12]}"
     return {"image_driver": "glance", "image_id": found.id, "image_reference": reference}
@@ -43,7 +46,9 @@ def chosen_image(work: Work, wanted: Record) -> dict[str, Any]:
 
 def _registry_name(name: str) -> str:
     if _HIDDEN.search(name):
-        raise BadRequest(f"'{name}' is not the name of an image in a registry.", field="image", remedy="Give repository[:tag].")
+        raise BadRequest(
+            f"'{name}' is not the name of an image in a registry.", field="image", remedy="Give repository[:tag]."
+        )
     return name
 
 

@@ -77,17 +77,26 @@ OPERATIONS = {
     "update": Operation(run=operations.update, within=2 * _MINUTE),
     "attach_network": Operation(run=operations.attach_network, within=2 * _MINUTE),
     "detach_network": Operation(run=operations.detach_network, within=2 * _MINUTE),
-    "delete": Operation(run=operations.delete, state="Deleting", within=10 * _MINUTE, failing_to="Error", overtakes=True),
+    "delete": Operation(
+        run=operations.delete, state="Deleting", within=10 * _MINUTE, failing_to="Error", overtakes=True
+    ),
     "stop_and_delete": Operation(
         run=operations.delete, state="Deleting", within=15 * _MINUTE, failing_to="Error", overtakes=True
     ),
-    "force_delete": Operation(run=operations.delete, state="Deleting", within=10 * _MINUTE, failing_to="Error", overtakes=True),
+    "force_delete": Operation(
+        run=operations.delete, state="Deleting", within=10 * _MINUTE, failing_to="Error", overtakes=True
+    ),
 }
 
-_Words = Nullable(Either(ListOf(Text(max=None), max=1000), Text(max=65535), said="a command: a list of words or a string"))
+_Words = Nullable(
+    Either(ListOf(Text(max=None), max=1000), Text(max=65535), said="a command: a list of words or a string")
+)
 _Net = Object(
     {
-        "network": Text(min=1), "port": Text(min=1), "v4-fixed-ip": IpAddress(4), "v6-fixed-ip": IpAddress(6),
+        "network": Text(min=1),
+        "port": Text(min=1),
+        "v4-fixed-ip": IpAddress(4),
+        "v6-fixed-ip": IpAddress(6),
         "preserve_on_delete": Boolean(),
     }
 )
@@ -100,7 +109,9 @@ _Restart = Object(
 )
 _Healthcheck = Object(
     {
-        "cmd": Text(min=1), "interval": Nullable(Integer(min=0)), "retries": Nullable(Integer(min=0)),
+        "cmd": Text(min=1),
+        "interval": Nullable(Integer(min=0)),
+        "retries": Nullable(Integer(min=0)),
         "timeout": Nullable(Integer(min=0)),
     },
     required=["cmd"],
@@ -179,7 +190,7 @@ CONTAINER = Resource(
     create_query=[Field(name="run", kind=Boolean(), default=False)],
     delete_query=[
         Field(name="force", kind=Boolean(), default=False),
-        Field(name="stop", kind=Boolean(), default=False, since="1.12"),
+        Field(name="stop", kind=Boolean(), default=False),
         Field(name="all_projects", kind=Boolean(), default=False),
     ],
     narrow=store.own_unless_all,
@@ -198,46 +209,100 @@ CONTAINER = Resource(
         Action(method="POST", suffix="unpause", rule=rules.unpause, allow=writes("unpause")),
         Action(method="POST", suffix="kill", rule=rules.kill, allow=writes("kill"), query=actions.SIGNAL),
         Action(
-            method="POST", suffix="rename", rule=rules.rename, allow=writes("rename"), status=200, until="1.14",
+            method="POST",
+            suffix="rename",
+            rule=rules.rename,
+            allow=writes("rename"),
+            status=200,
+            until="1.14",
             query=[Name(required=True)],
         ),
         Action(
-            method="POST", suffix="resize_container", rule=rules.resize, allow=writes("resize_container"), since="1.19",
-            body=[Field(name="cpu", kind=Number(min=0, max=1024)), Field(name="memory", kind=Integer(min=4, max=2**31))],
+            method="POST",
+            suffix="resize_container",
+            rule=rules.resize,
+            allow=writes("resize_container"),
+            since="1.19",
+            body=[
+                Field(name="cpu", kind=Number(min=0, max=1024)),
+                Field(name="memory", kind=Integer(min=4, max=2**31)),
+            ],
         ),
         Action(
-            method="POST", suffix="add_security_group", rule=rules.add_security_group, allow=writes("add_security_group"),
-            query=[Name(required=True)], until="1.15",
+            method="POST",
+            suffix="add_security_group",
+            rule=rules.add_security_group,
+            allow=writes("add_security_group"),
+            query=[Name(required=True)],
+            until="1.15",
         ),
         Action(
-            method="POST", suffix="remove_security_group", rule=rules.remove_security_group,
-            allow=writes("remove_security_group"), query=[Name(required=True)], until="1.15",
+            method="POST",
+            suffix="remove_security_group",
+            rule=rules.remove_security_group,
+            allow=writes("remove_security_group"),
+            query=[Name(required=True)],
+            until="1.15",
         ),
         Action(
-            method="POST", suffix="network_attach", rule=rules.network_attach, allow=writes("network_attach"), since="1.8",
+            method="POST",
+            suffix="network_attach",
+            rule=rules.network_attach,
+            allow=writes("network_attach"),
+            since="1.8",
             query=actions.ATTACH,
         ),
         Action(
-            method="POST", suffix="network_detach", rule=rules.network_detach, allow=writes("network_detach"), since="1.6",
+            method="POST",
+            suffix="network_detach",
+            rule=rules.network_detach,
+            allow=writes("network_detach"),
+            since="1.6",
             query=actions.DETACH,
         ),
         Action(
-            method="GET", suffix="network_list", rule=views.network_list, allow=reads("network_list"), status=200, since="1.13"
+            method="GET",
+            suffix="network_list",
+            rule=views.network_list,
+            allow=reads("network_list"),
+            status=200,
+            since="1.13",
         ),
         Action(
-            method="GET", suffix="logs", rule=actions.logs, allow=reads("logs"), status=200, reads="driver", query=actions.LOGS
+            method="GET",
+            suffix="logs",
+            rule=actions.logs,
+            allow=reads("logs"),
+            status=200,
+            reads="driver",
+            query=actions.LOGS,
         ),
         Action(
-            method="POST", suffix="execute", rule=actions.execute, allow=writes("execute"), status=200, reads="driver",
+            method="POST",
+            suffix="execute",
+            rule=actions.execute,
+            allow=writes("execute"),
+            status=200,
+            reads="driver",
             query=actions.EXECUTE,
         ),
         Action(
-            method="GET", suffix="top", rule=actions.top, allow=reads("top"), status=200, reads="driver", query=actions.TOP
+            method="GET",
+            suffix="top",
+            rule=actions.top,
+            allow=reads("top"),
+            status=200,
+            reads="driver",
+            query=actions.TOP,
         ),
         Action(method="GET", suffix="stats", rule=actions.stats, allow=reads("stats"), status=200, reads="driver"),
         Action(method="GET", suffix="container_actions", rule=history.actions, allow=reads("actions"), status=200),
         Action(
-            method="GET", suffix="container_actions/{request_id}", rule=history.action, allow=reads("actions"), status=200
+            method="GET",
+            suffix="container_actions/{request_id}",
+            rule=history.action,
+            allow=reads("actions"),
+            status=200,
         ),
         *actions.not_yet(),
     ],

@@ -6,6 +6,7 @@ from typing import Any
 from stackyard.kernel import rows
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict, Forbidden, NotImplementedYet
+from stackyard.kernel.versions import Version
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container import resource, store
 from stackyard.rooms.container.resources.container.requested import (
@@ -21,6 +22,8 @@ from stackyard.rooms.network import facade as network
 _FIXED = {False: "v4-fixed-ip", True: "v6-fixed-ip"}
 #: Signals by which people end a process. NONE is what clients send for the default, KILL.
 _ENDING = {"NONE", "KILL", "9", "TERM", "15", "INT", "2", "QUIT", "3"}
+#: The version that brought each way to delete.
+_DELETES_SINCE = {"force": Version(1, 7), "stop": Version(1, 12)}
 _MOUNTS_PAGE = "See docs/conformance.md for what is offered."
 
 
@@ -41,7 +44,7 @@ def create(work: Work, wanted: Record) -> Record:
         "task_state": "image_pulling",
         "wanted": "running" if run else "created",
     }
-    project_id = values.get("project_id") or work.caller.project_id
+    project_id = str(values.get("project_id") or work.caller.project_id)
     if groups is not None:
         values["security_groups"] = network.find_security_groups(work, project_id, groups)
     container = rows.insert(work, resource.CONTAINER, values)
@@ -49,8 +52,12 @@ def create(work: Work, wanted: Record) -> Record:
         opened = network.open_ports(work, project_id=project_id, name=ports_group(container), ports=ports)
         container = rows.change(work, resource.CONTAINER, container, {"security_groups": [opened]})
     network.reserve_ports(
-        work, device_id=container.uuid, project_id=project_id, nets=wanted.get("nets") or [],
-        security_groups=container.security_groups, hostname=container.hostname or "",
+        work,
+        device_id=container.uuid,
+        project_id=project_id,
+        nets=wanted.get("nets") or [],
+        security_groups=container.security_groups,
+        hostname=container.hostname or "",
     )
     work.begin(resource.CONTAINER, container, "create", {"run": run})
     return container
@@ -73,7 +80,7 @@ def update(work: Work, container: Record, changes: Record) -> Record:
     """Rename at once; change limits in the engine."""
     _check(container, "update")
     given = {name: value for name, value in changes.items() if value is not None}
-    limits = {name: given.pop(name) for name in ("cpu", "memory") if name in given}
+    limits: dict[str, Any] = {name: given.pop(name) for name in ("cpu", "memory") if name in given}
     if limits.get("cpu") == 0:
         raise BadRequest("A limit can be changed, not lifted.", field="cpu", remedy="Give more than 0.")
     if given:
@@ -99,10 +106,15 @@ def rename(work: Work, container: Record, body: Any, query: Record) -> Record:
 
 def delete(work: Work, container: Record, query: Record) -> None:
     """Accept the deletion: plain (of what does not run), after a stop, or by force from any state."""
+    for name, since in _DELETES_SINCE.items():
+        if query[name] and work.version and work.version < since:
+            raise BadRequest(f"'{name}' is known since version {since}.", field=name)
     if query.force and not query.stop:
         if not work.allows("container:delete_force", container):
             raise Forbidden(
-                "Deleting by force is not allowed to you.", remedy="Use stop, or ask an administrator.", kind="PolicyNotAuthorized"
+                "Deleting by force is not allowed to you.",
+                remedy="Use stop, or ask an administrator.",
+                kind="PolicyNotAuthorized",
             )
         action = "force_delete"
     else:
@@ -143,7 +155,12 @@ def kill(work: Work, container: Record, body: Any, query: Record) -> None:
 
 
 def _task(
-    work: Work, container: Record, action: str, task: str, inputs: dict[str, Any] | None = None, wanted: str | None = None
+    work: Work,
+    container: Record,
+    action: str,
+    task: str,
+    inputs: dict[str, Any] | None = None,
+    wanted: str | None = None,
 ) -> None:
     work.begin(resource.CONTAINER, container, action, inputs)
     store.change(work, container.uuid, task_state=task, **({"wanted": wanted} if wanted else {}))
@@ -179,9 +196,16 @@ def network_attach(work: Work, container: Record, body: Any, query: Record) -> N
     _check(container, "attach_network")
     if bool(query.get("network")) == bool(query.get("port")):
         raise BadRequest("Give either network or port.", field="network")
-    net = {"network": query.get("network"), "port": query.get("port"), _FIXED[query.get("fixed_ip", "").count(":") > 0]: query.get("fixed_ip")}
+    net = {
+        "network": query.get("network"),
+        "port": query.get("port"),
+        _FIXED[query.get("fixed_ip", "").count(":") > 0]: query.get("fixed_ip"),
+    }
     network.attach_port(
-        work, device_id=container.uuid, project_id=container.project_id, security_groups=container.security_groups,
+        work,
+        device_id=container.uuid,
+        project_id=container.project_id,
+        security_groups=container.security_groups,
         net={name: value for name, value in net.items() if value},
     )
     work.begin(resource.CONTAINER, container, "attach_network")
@@ -198,7 +222,7 @@ def network_detach(work: Work, container: Record, body: Any, query: Record) -> N
 
 def _check(container: Record, action: str) -> None:
     """Raise Conflict when the container's state does not allow the action."""
-    life = resource.CONTAINER.life
+    life = resource.LIFE
     if not life.allowed(action, container.status):
         raise Conflict(
             f"Cannot {action.replace('_', ' ')} container {container.uuid} in {container.status} state.",

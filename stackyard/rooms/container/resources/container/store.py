@@ -42,13 +42,14 @@ def claims(work: Work) -> dict[str, tuple[float, int, int]]:
     return {each.host: (float(each.cpu or 0), int(each.memory or 0), each.number) for each in found}
 
 
-def change(work: Work, uuid: str, **values: Any) -> None:
+def change(work: Work, uuid: str, /, **values: Any) -> None:
     """Set columns of a container's row."""
     work.tx.update(resource.CONTAINER.table, {**values, "updated_at": work.now}, uuid=uuid)
 
 
-def observe(work: Work, uuid: str, state: dict[str, Any], **values: Any) -> None:
-    """Write down what the engine says of a container: status, times, exit code. Ends the task under way."""
+def observe(work: Work, uuid: str, state: Any, /, **values: Any) -> None:
+    """Write down what the engine says of a container (a ContainerState, as the journal records it): status, times, exit
+    code. Ends the task under way."""
     observed = {
         "status": state["status"],
         "status_reason": state["error"] or None,
@@ -60,7 +61,7 @@ def observe(work: Work, uuid: str, state: dict[str, Any], **values: Any) -> None
     change(work, uuid, **{**observed, **values})
 
 
-def started(work: Work, uuid: str, state: dict[str, Any], generation: str) -> None:
+def started(work: Work, uuid: str, state: Any, generation: str) -> None:
     """Write down what the engine says of a container that was just created or started.
 
     One that has ended already is Running here still: that it ended is told as of every other, by the reconciler, which

@@ -26,7 +26,10 @@ def addresses(work: Work, record: Record) -> dict[str, list[dict[str, Any]]]:
     for port in record.get("ports_on_networks", []):
         shown.setdefault(port.network_id, []).extend(
             {
-                "addr": each.ip, "version": each.version, "port": port.id, "subnet_id": each.subnet_id,
+                "addr": each.ip,
+                "version": each.version,
+                "port": port.id,
+                "subnet_id": each.subnet_id,
                 "preserve_on_delete": port.preserve,
             }
             for each in port.addresses
@@ -80,7 +83,8 @@ def network_list(work: Work, record: Record, body: Any, query: Record) -> dict[s
                 "net_id": port.network_id,
                 "port_id": port.id,
                 "fixed_ips": [
-                    {"ip_address": each.ip, "version": each.version, "subnet_id": each.subnet_id} for each in port.addresses
+                    {"ip_address": each.ip, "version": each.version, "subnet_id": each.subnet_id}
+                    for each in port.addresses
                 ],
             }
             for port in ports

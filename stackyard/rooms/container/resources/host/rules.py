@@ -25,9 +25,16 @@ def load(work: Work, hosts: Sequence[Record]) -> None:
 def register(work: Work, facts: Any) -> None:
     """Write down what a node announced of its host: a new row, or the known one made current."""
     values = {
-        "mem_total": facts.memory // 2**20, "cpus": facts.cpus, "disk_total": facts.disk // 2**30,
-        "disk_used": (facts.disk - facts.disk_available) // 2**30, "architecture": facts.architecture, "os_type": facts.os_type,
-        "os": facts.os, "kernel_version": facts.kernel_version, "labels": facts.labels, "last_seen": work.now,
+        "mem_total": facts.memory // 2**20,
+        "cpus": facts.cpus,
+        "disk_total": facts.disk // 2**30,
+        "disk_used": (facts.disk - facts.disk_available) // 2**30,
+        "architecture": facts.architecture,
+        "os_type": facts.os_type,
+        "os": facts.os,
+        "kernel_version": facts.kernel_version,
+        "labels": facts.labels,
+        "last_seen": work.now,
     }
     known = store.named(work, facts.hostname)
     if known is None:

@@ -16,4 +16,3 @@ def all_hosts(work: Work) -> list[Record]:
 def named(work: Work, hostname: str) -> Record | None:
     """The host of that name."""
     return work.tx.get(resource.HOST.table, hostname=hostname)
-
