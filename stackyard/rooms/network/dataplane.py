@@ -266,7 +266,9 @@ class Dataplane:
         sound = {each.id for each in self.driver(host).inventory().ports if each.plugged and not each.faults}
         with self.reading() as work:
             return {
-                each.device_id for each in port_store.bound_to(work, host) if each.id not in sound and each.device_id
+                each.attached_to
+                for each in port_store.bound_to(work, host)
+                if each.id not in sound and each.attached_to
             }
 
     # -- what the API shows of it --

@@ -136,7 +136,7 @@ def ports_of(work: Work, device_ids: Sequence[str]) -> dict[str, list[Port]]:
             )
             for one in held.get(each.id, [])
         ]
-        found.setdefault(each.device_id, []).append(
+        found.setdefault(each.attached_to, []).append(
             Port(
                 id=each.id,
                 network_id=each.network_id,
@@ -158,8 +158,7 @@ def dns_servers(work: Work, device_id: str) -> list[str]:
 
 
 def find_security_groups(work: Work, project_id: str, names_or_ids: Sequence[str]) -> list[str]:
-    """The ids of these groups of the project. Raises BadRequest naming the unknown, Conflict when a name is ambiguous.
-    """
+    """The ids of these groups of the project. Raises BadRequest naming the unknown, Conflict for an ambiguous name."""
     return attachments.resolve_groups(work, project_id, names_or_ids)
 
 

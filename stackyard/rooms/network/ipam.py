@@ -105,9 +105,8 @@ def _check_address(port: Record, subnet: Record, ip_address: str) -> None:
         )
     if port.router_id is None and gives_itself(subnet) and ip_address != addresses.eui64(net, port.mac_address):
         raise BadRequest(
-            f"IPv6 address {ip_address} cannot be directly assigned to a port on subnet {subnet.id} as the subnet "
-            "is configured "
-            "for automatic addresses.",
+            f"IPv6 address {ip_address} cannot be directly assigned to a port on subnet {subnet.id} as the subnet is "
+            "configured for automatic addresses.",
             field="fixed_ips",
             kind="AllocationOnAutoAddressSubnet",
         )

@@ -33,7 +33,7 @@ def public_network(work: Work, cidr: str, gateway: str | None = None, project_id
                 "description": "Leads out of the cloud",
                 "router:external": True,
                 "is_default": True,
-                "project_id": project_id or work.caller.project_id or "",
+                "project_id": project_id or work.caller.project_id,
                 "provider:network_type": "flat",
                 "provider:physical_network": "public",
             },

@@ -365,3 +365,25 @@ def test_a_port_in_use_by_a_container_is_not_taken_by_a_router(lab: Lab) -> None
         lab.tenant.persona("PUT", f"{BASE}/ports/{port.id}", {"port": {"mac_address": "fa:16:3e:0:0:1"}}).status_code
         == 400
     )
+
+
+def test_a_port_that_only_says_it_belongs_to_a_device_never_gets_into_it(lab: Lab) -> None:
+    """A tenant writes another's container id into device_id: neither wiring nor release may take that for a fact."""
+    (port,) = lab.container("c1")
+    other = Neutron(lab.running.persona("intruder"))
+    network, _ = other.net("10.99.0.0/24")
+    foreign = other.make("ports", network_id=network["id"], device_id="c1")
+    facade.wire(lab.services, lab.host, "c1", NETNS)
+    lab.reconcile()
+    assert list(lab.real.plugs) == [port.id]
+    lab.do(lambda work: facade.release_ports(work, "c1"))
+    assert other.show("ports", foreign["id"])["device_id"] == "c1"
+
+
+def test_a_port_renamed_away_from_its_device_is_still_released_with_it(lab: Lab) -> None:
+    (port,) = lab.container("c1")
+    lab.tenant.change("ports", port.id, device_id="elsewhere")
+    facade.unwire(lab.services, lab.host, "c1")
+    lab.do(lambda work: facade.release_ports(work, "c1"))
+    assert refusal(lab.tenant.persona("GET", f"{BASE}/ports/{port.id}"))[0] == 404
+    assert lab.real.plugs == {}

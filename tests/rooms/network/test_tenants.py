@@ -110,3 +110,27 @@ def test_a_project_gets_no_more_than_its_quota(tenant: Neutron, admin: Neutron) 
 
 def test_the_limits_of_another_project_are_nobodys_business(tenant: Neutron, other: Neutron) -> None:
     assert refusal(tenant.persona("GET", f"{BASE}/quotas/{other.project_id}"))[:2] == (403, "PolicyNotAuthorized")
+
+
+def test_a_shared_network_is_not_taken_over_by_another_tenants_router(tenant: Neutron, admin: Neutron) -> None:
+    network = admin.make("networks", shared=True)
+    subnet = admin.make("subnets", network_id=network["id"], ip_version=4, cidr="10.66.0.0/24")
+    router = tenant.make("routers")
+    status, _, message = refusal(tenant.connect(router["id"], subnet_id=subnet["id"]))
+    assert status == 400
+    assert "not owned by project" in message
+    public = tenant.list("subnets", f"network_id={tenant.public()}")[0]
+    assert refusal(tenant.connect(router["id"], subnet_id=public["id"]))[0] == 400
+
+
+def test_the_owner_of_a_network_sees_and_removes_but_does_not_change_others_ports(
+    tenant: Neutron, admin: Neutron
+) -> None:
+    network, _ = tenant.net()
+    admin.change("networks", network["id"], shared=True)
+    guest = admin.make("ports", network_id=network["id"], project_id="somebody")
+    assert tenant.show("ports", guest["id"])["id"] == guest["id"]
+    assert refusal(tenant.put("ports", guest["id"], name="mine"))[:2] == (403, "PolicyNotAuthorized")
+    router = tenant.make("routers")
+    assert refusal(tenant.connect(router["id"], port_id=guest["id"]))[0] == 400
+    tenant.gone("ports", guest["id"])

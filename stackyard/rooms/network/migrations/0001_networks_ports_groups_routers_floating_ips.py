@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.Column("binding:vif_details", Json(), nullable=False),
         sa.Column("binding:profile", Json(), nullable=True),
         sa.Column("router_id", sa.String(length=64), nullable=True),
+        sa.Column("attached_to", sa.String(length=64), nullable=True),
         sa.Column("made_for_device", sa.Boolean(), nullable=True),
         sa.Column("wired_order", sa.BigInteger(), nullable=True),
         sa.Column("wiring", Json(), nullable=True),
@@ -125,6 +126,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("network_id", "mac_address", name=op.f("uq_ports_network_id_mac_address")),
     )
     with op.batch_alter_table("ports", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ports_attached_to"), ["attached_to"], unique=False)
         batch_op.create_index(batch_op.f("ix_ports_device_id"), ["device_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_ports_network_id"), ["network_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_ports_project_id"), ["project_id"], unique=False)

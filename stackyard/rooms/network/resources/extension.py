@@ -102,8 +102,8 @@ EXTENSIONS = {
     ),
     "router": (
         "Neutron L3 Router",
-        "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks "
-        "via a NAT gateway.",
+        "Router abstraction for basic L3 forwarding between L2 Neutron networks and access to external networks via a "
+        "NAT gateway.",
         "2012-07-20T10:00:00-00:00",
     ),
     "router_availability_zone": (
@@ -124,8 +124,8 @@ EXTENSIONS = {
         "2016-04-11T10:00:00-00:00",
     ),
     "standard-attr-tag": (
-        "Tag support for resources with standard attribute: floatingip, network, port, router, security_group, subnet, "
-        "subnetpool",
+        "Tag support for resources with standard attribute: floatingip, network, port, router, security_group, "
+        "subnet, subnetpool",
         "Enables to set tag on resources with standard attribute.",
         "2017-01-01T00:00:00-00:00",
     ),

@@ -7,6 +7,7 @@ from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane, quotas
+from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import floating_ip as floating_ips
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import port as ports
@@ -20,7 +21,7 @@ from stackyard.rooms.network.resources.subnet import store as subnet_store
 def create(work: Work, wanted: Record) -> Record:
     """An outside address of the caller's project, at once for a port if one is named. Raises Conflict when none is
     left."""
-    project_id = wanted.get("project_id") or work.caller.project_id
+    project_id = owner_of(work, wanted)
     quotas.take(work, floating_ips.FLOATING_IP, project_id)
     network = rows.find(work, networks.NETWORK, wanted.floating_network_id)
     if not network["router:external"]:
@@ -29,7 +30,7 @@ def create(work: Work, wanted: Record) -> Record:
             field="floating_network_id",
             remedy="Name a network with router:external.",
         )
-    standing = _association(work, network.id, wanted) if wanted.port_id else {}
+    standing = _association(work, network.id, project_id, wanted) if wanted.port_id else {}
     floating_id = work.new_id()
     own_port = _own_port(work, network, floating_id, wanted)
     address = port_store.addresses_of(work, [own_port.id])[own_port.id][0].ip_address
@@ -79,18 +80,22 @@ def _own_port(work: Work, network: Record, floating_id: str, wanted: Record) -> 
     )
 
 
-def _association(work: Work, network_id: str, wanted: Record) -> dict[str, Any]:
+def _association(work: Work, network_id: str, project_id: str, wanted: Record) -> dict[str, Any]:
     """What makes a floating IP of this external network stand for a port. Raises NotFound, BadRequest, Conflict."""
     port = rows.find(work, ports.PORT, wanted.port_id)
     if port.device_owner == "network:floatingip":
         raise BadRequest(f"Bad floatingip request: Port {port.id} is a floating IP's own.", field="port_id")
+    if port.project_id != project_id and not work.caller.is_admin:
+        raise BadRequest(
+            f"Bad floatingip request: Port {port.id} is associated with a different project than the floating IP.",
+            field="port_id",
+        )
     fixed = _fixed_address(work, port, wanted.get("fixed_ip_address"))
     router = router_store.between(work, fixed.subnet_id, network_id)
     if router is None:
         raise NotFound(
             f"External network {network_id} is not reachable from subnet {fixed.subnet_id}. Therefore, cannot "
-            "associate Port "
-            f"{port.id} with a Floating IP.",
+            f"associate Port {port.id} with a Floating IP.",
             field="port_id",
             kind="ExternalGatewayForFloatingIPNotFound",
             remedy="Connect the subnet to a router that has its gateway on that network.",
@@ -98,9 +103,8 @@ def _association(work: Work, network_id: str, wanted: Record) -> dict[str, Any]:
     holder = store.standing_for(work, port.id, fixed.ip_address)
     if holder is not None and holder.id != wanted.get("id"):
         raise Conflict(
-            f"Cannot associate floating IP with port {port.id} using fixed IP {fixed.ip_address}, as that fixed "
-            "IP already has "
-            f"a floating IP ({holder.floating_ip_address}) on external network {network_id}.",
+            f"Cannot associate floating IP with port {port.id} using fixed IP {fixed.ip_address}, as that fixed IP "
+            f"already has a floating IP ({holder.floating_ip_address}) on external network {network_id}.",
             field="port_id",
             kind="FloatingIPPortAlreadyAssociated",
         )
@@ -127,7 +131,7 @@ def update(work: Work, record: Record, changes: Record) -> Record:
                 field="fixed_ip_address",
             )
         wanted = Record(id=record.id, port_id=port_id, fixed_ip_address=changes.get("fixed_ip_address"))
-        standing = _association(work, record.floating_network_id, wanted) if port_id else store.FREED
+        standing = _association(work, record.floating_network_id, record.project_id, wanted) if port_id else store.FREED
         changes = Record({**changes, **standing})
         touched += [standing["router_id"]] if standing["router_id"] else []
     changed = rows.change(work, floating_ips.FLOATING_IP, record, changes)

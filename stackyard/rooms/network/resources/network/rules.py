@@ -5,6 +5,7 @@ from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane, quotas
+from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import floating_ip as floating_ips
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources.floating_ip import store as floating_store
@@ -15,7 +16,7 @@ from stackyard.rooms.network.resources.subnet import store as subnet_store
 
 def create(work: Work, wanted: Record) -> Record:
     """A network of the caller's project. Nothing is made on a host before something is put on it."""
-    quotas.take(work, networks.NETWORK, wanted.get("project_id") or work.caller.project_id)
+    quotas.take(work, networks.NETWORK, owner_of(work, wanted))
     _check_provider(wanted)
     return rows.insert(work, networks.NETWORK, wanted)
 
@@ -24,8 +25,8 @@ def _check_provider(wanted: Record) -> None:
     """Networks are isolated on their host; only an external one touches what lies outside."""
     if wanted["provider:segmentation_id"] is not None:
         raise BadRequest(
-            "Invalid input for operation: segmentation_id requires a tunnelled or VLAN network, which this cloud "
-            "does not have.",
+            "Invalid input for operation: segmentation_id requires a tunnelled or VLAN network, which this cloud does "
+            "not have.",
             field="provider:segmentation_id",
             kind="InvalidInput",
         )
@@ -56,8 +57,8 @@ def update(work: Work, record: Record, changes: Record) -> Record:
 def _refuse_while_external_use(work: Work, record: Record) -> None:
     if port_store.outside_ports(work, record.id):
         raise Conflict(
-            f"External network {record.id} cannot be updated to be made non-external, since it has existing "
-            "gateway ports.",
+            f"External network {record.id} cannot be updated to be made non-external, since it has existing gateway "
+            "ports.",
             field="router:external",
             kind="ExternalNetworkInUse",
         )
@@ -72,9 +73,8 @@ def delete(work: Work, record: Record, query: Record) -> None:
     if using := port_store.on_network(work, record.id):
         said = ", ".join(each.id for each in using[:10])
         raise Conflict(
-            f"Unable to complete operation on network {record.id}. There are one or more ports still in use on "
-            "the network, "
-            f"id for these ports is: {said}.",
+            f"Unable to complete operation on network {record.id}. There are one or more ports still in use on the "
+            f"network, id for these ports is: {said}.",
             kind="NetworkInUse",
             remedy="Delete these ports, or detach them, first.",
         )

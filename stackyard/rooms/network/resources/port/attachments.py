@@ -29,8 +29,7 @@ def attach(
     security_groups: list[str] | None,
     hostname: str,
 ) -> str:
-    """One more port for a device, as one entry of `nets` asks; returns its id. Raises BadRequest, Conflict, Forbidden.
-    """
+    """One more port for a device, as one entry of `nets` asks; returns its id. Raises BadRequest, Conflict."""
     order = len(port_store.of_device(work, device_id))
     if net.get("port"):
         return _adopt(
@@ -51,6 +50,7 @@ def attach(
         "name": hostname,
         "device_id": device_id,
         "device_owner": device_owner,
+        "attached_to": device_id,
         "fixed_ips": addresses or None,
         "made_for_device": not net.get("preserve_on_delete", False),
         "wired_order": order,
@@ -68,15 +68,15 @@ def attach(
 
 def _adopt(work: Work, key: str, project_id: str, device_id: str, device_owner: str, order: int, preserve: bool) -> str:
     port = _one(work, ports.PORT, key, "port")
-    if port.device_id and port.device_id != device_id:
+    if port.project_id != project_id and not work.caller.is_admin:
+        raise BadRequest(f"There is no port '{key}' that you can use.", field="nets", remedy="See the list of ports.")
+    if port.attached_to or port.device_id not in ("", device_id):
         raise Conflict(
-            f"Port {port.id} is in use by {port.device_owner or 'device'} {port.device_id}.",
+            f"Port {port.id} is in use by {port.device_owner or 'device'} {port.device_id or port.attached_to}.",
             field="nets",
             kind="PortInUse",
             remedy="Name a port that nothing uses.",
         )
-    if port.project_id != project_id and not work.caller.is_admin:
-        raise BadRequest(f"Port {key} could not be found.", field="nets")
     rows.change(
         work,
         ports.PORT,
@@ -84,6 +84,7 @@ def _adopt(work: Work, key: str, project_id: str, device_id: str, device_owner: 
         {
             "device_id": device_id,
             "device_owner": device_owner,
+            "attached_to": device_id,
             "wired_order": order,
             "made_for_device": not preserve,
         },
@@ -104,8 +105,7 @@ def default_network(work: Work, project_id: str) -> Record:
 
 
 def named_network(work: Work, key: str) -> Record:
-    """The network by id or name, if the caller may know of it. Raises BadRequest, Conflict when several have the name.
-    """
+    """The network by id or name, if the caller may know of it. Raises BadRequest, Conflict for an ambiguous name."""
     return _one(work, networks.NETWORK, key, "network")
 
 
@@ -125,8 +125,7 @@ def _one(work: Work, resource: Resource, key: str, what: str) -> Record:
 
 
 def resolve_groups(work: Work, project_id: str, names_or_ids: Sequence[str]) -> list[str]:
-    """The ids of these groups of the project. Raises BadRequest naming the unknown, Conflict when a name is ambiguous.
-    """
+    """The ids of these groups of the project. Raises BadRequest naming the unknown, Conflict for an ambiguous name."""
     found: list[str] = []
     for each in names_or_ids:
         matches = network_store.groups_named(work, project_id, each)
@@ -155,6 +154,7 @@ def detach(work: Work, port: Record) -> None:
         {
             "device_id": "",
             "device_owner": "",
+            "attached_to": None,
             "binding:host_id": "",
             "binding:vif_type": "unbound",
             "binding:vif_details": {},

@@ -156,6 +156,9 @@ PORT = Resource(
             admin=ADMIN_OR_SERVICE,
         ),
         Internal("router_id", Text(max=64), index=True, doc="The router this is an interface or the gateway of."),
+        Internal(
+            "attached_to", Text(max=64), index=True, doc="The device it is part of; device_id is only what it says."
+        ),
         Internal("made_for_device", Boolean(), default=False, doc="Made on behalf of its device, and deleted with it."),
         Internal("wired_order", Integer(), doc="Its place among its device's ports."),
         Internal("wiring", MapOf(Anything()), doc="Where it is plugged: netns, interface, default_route."),
@@ -168,9 +171,9 @@ PORT = Resource(
             "port", read=f"{OWNER_WRITES} or role:reader or role:service", write=f"{OWNER_WRITES} or {NETWORK_OWNER}"
         ),
         "create": rules.CREATE_PORT,
+        "update": rules.UPDATE_PORT,
     },
     target=ownership.target,
-    before={"create": rules.default_group_first},
     create=rules.create,
     update=rules.update,
     delete=rules.delete,

@@ -4,34 +4,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from stackyard.kernel import rows
-from stackyard.kernel.caller import Caller
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Conflict, Forbidden
 from stackyard.kernel.resource import Allow
-from stackyard.kernel.work import Services, Work
+from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane, ipam, quotas
-from stackyard.rooms.network.policies import ADMIN_OR_SERVICE, NETWORK_OWNER
+from stackyard.rooms.network.policies import ADMIN_OR_SERVICE, NETWORK_OWNER, OWNER_WRITES, owner_of
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import port as ports
 from stackyard.rooms.network.resources.floating_ip import store as floating_store
 from stackyard.rooms.network.resources.network import ownership
 from stackyard.rooms.network.resources.port import security, store
-from stackyard.rooms.network.resources.security_group import defaults
 
 CREATE_PORT = Allow("create_port", f"{NETWORK_OWNER} or (role:member and True:%(network_shared)s)")
+UPDATE_PORT = Allow("update_port", f"{OWNER_WRITES} or role:service")
 CHOOSE_ADDRESS = Allow("create_port:fixed_ips:ip_address", NETWORK_OWNER)
 ACT_FOR_THE_CLOUD = Allow("create_port:device_owner", ADMIN_OR_SERVICE)
 POLICIES = (CHOOSE_ADDRESS, ACT_FOR_THE_CLOUD)
 
 
-def default_group_first(services: Services, caller: Caller, wanted: Record) -> None:
-    """A project's first port finds its default group made."""
-    defaults.ensure_for(services, wanted.get("project_id") or caller.project_id)
-
-
 def create(work: Work, wanted: Record) -> Record:
     """A port with its addresses and groups, or none of it. It is DOWN until something is plugged into it."""
     network = rows.find(work, networks.NETWORK, wanted.network_id)
+    wanted["project_id"] = owner_of(work, wanted)
     ownership.require(work, CREATE_PORT.name, network, work.caller.project_id)
     _refuse_posing(work, network, wanted)
     return make(work, network, wanted)
@@ -66,9 +61,8 @@ def _refuse_posing(work: Work, network: Record, values: Record) -> None:
     about = {"project_id": work.caller.project_id, "network_project_id": network.project_id}
     if _of_the_cloud(values) and not work.allows(ACT_FOR_THE_CLOUD.name, about):
         raise Forbidden(
-            f"(rule:{ACT_FOR_THE_CLOUD.name}) is disallowed by policy: device_owner '{values.device_owner}' is "
-            "for the cloud's own "
-            "ports.",
+            f"(rule:{ACT_FOR_THE_CLOUD.name}) is disallowed by policy: device_owner '{values.device_owner}' is for the "
+            "cloud's own ports.",
             field="device_owner",
             kind="PolicyNotAuthorized",
         )
@@ -139,8 +133,7 @@ def _new_mac(work: Work, record: Record, asked: str) -> str:
     if record.wiring:
         raise Conflict(
             f"Unable to complete operation on port {record.id}, port is already bound, port type: "
-            f"{record['binding:vif_type']}, "
-            f"old_mac {record.mac_address}, new_mac {asked}.",
+            f"{record['binding:vif_type']}, old_mac {record.mac_address}, new_mac {asked}.",
             field="mac_address",
             kind="PortBound",
         )

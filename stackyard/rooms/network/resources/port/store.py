@@ -56,7 +56,7 @@ def of_device(work: Work, device_id: str) -> list[Record]:
 
 def of_devices(work: Work, device_ids: Sequence[str]) -> list[Record]:
     """The ports of these devices, each device's in the order it got them."""
-    asked = sa.select(_ports()).where(_ports().c.device_id.in_([each for each in device_ids if each]))
+    asked = sa.select(_ports()).where(_ports().c.attached_to.in_(device_ids))
     return work.tx.all(asked.order_by(_ports().c.wired_order, _ports().c.created_at, _ports().c.id))
 
 

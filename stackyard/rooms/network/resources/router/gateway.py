@@ -50,9 +50,8 @@ def _connect(work: Work, router: Record, network: Record, asked: list[dict[str, 
         for subnet in outside:
             if addresses.overlap(each, subnet.cidr):
                 raise BadRequest(
-                    f"Bad router request: Cidr {subnet.cidr} of the external network overlaps with cidr {each} of "
-                    "a subnet the "
-                    "router has.",
+                    f"Bad router request: Cidr {subnet.cidr} of the external network overlaps with cidr {each} of a "
+                    "subnet the router has.",
                     field="external_gateway_info",
                 )
     port = port_rules.make(
@@ -78,9 +77,8 @@ def _without(work: Work, router: Record) -> Record:
         return router
     if used := floating_store.of_router(work, router.id):
         raise Conflict(
-            f"Gateway cannot be updated for router {router.id}, since a gateway to external network is required "
-            "by one or more "
-            f"floating IPs ({', '.join(each.floating_ip_address for each in used[:10])}).",
+            f"Gateway cannot be updated for router {router.id}, since a gateway to external network is required by one "
+            f"or more floating IPs ({', '.join(each.floating_ip_address for each in used[:10])}).",
             field="external_gateway_info",
             kind="RouterExternalGatewayInUseByFloatingIp",
             remedy="Disassociate them first.",

@@ -33,19 +33,20 @@ def add(work: Work, router: Record, body: Record, query: Record) -> dict[str, An
 def _by_subnet(work: Work, router: Record, subnet_id: str) -> Record:
     subnet = rows.find(work, subnets.SUBNET, subnet_id)
     if not subnet.gateway_ip:
-        raise BadRequest(
-            "Bad router request: Subnet for router interface must have a gateway IP.",
-            field="subnet_id",
+        raise _refused("Subnet for router interface must have a gateway IP")
+    if subnet.project_id != work.caller.project_id and not work.caller.is_admin:
+        raise _refused(
+            f"Cannot add interface to router because subnet {subnet.id} is not owned by project making the request"
         )
+    if subnet.ipv6_address_mode and not subnet.ipv6_ra_mode:
+        raise _refused(f"IPv6 subnet {subnet.id} configured to receive RAs from an external router")
     network = rows.find(work, networks.NETWORK, subnet.network_id)
-    _refuse_foreign_network(work, network)
     _refuse_overlap(work, router, [subnet])
     holder = port_store.holder(work, subnet.id, subnet.gateway_ip)
     if holder is not None:
         raise Conflict(
-            f"Unable to complete operation for network {network.id}. The IP address {subnet.gateway_ip} is in use "
-            "by port "
-            f"{holder.id}.",
+            f"Unable to complete operation for network {network.id}. The IP address {subnet.gateway_ip} is in use by "
+            f"port {holder.id}.",
             field="subnet_id",
             kind="IpAddressInUse",
             remedy="Connect the router with a port of another address.",
@@ -67,25 +68,24 @@ def _by_subnet(work: Work, router: Record, subnet_id: str) -> Record:
     )
 
 
-def _refuse_foreign_network(work: Work, network: Record) -> None:
-    """Another project's subnet may be used only where its network is shared."""
-    if not work.caller.is_admin and network.project_id != work.caller.project_id and not network.shared:
-        raise NotFound(f"Network {network.id} could not be found.", kind="NetworkNotFound")
+def _refused(why: str, field: str = "subnet_id") -> BadRequest:
+    return BadRequest(f"Bad router request: {why}.", field=field)
 
 
 def _by_port(work: Work, router: Record, port_id: str) -> Record:
     port = rows.find(work, ports.PORT, port_id)
-    if port.device_id:
+    if port.project_id != router.project_id and not work.caller.is_admin:
+        raise _refused(f"Port {port.id} is not of the router's project", "port_id")
+    if port.device_id or port.attached_to:
         raise Conflict(
             f"Unable to complete operation on port {port.id} for network {port.network_id}. Port already has an "
-            "attached device "
-            f"{port.device_id}.",
+            f"attached device {port.device_id}.",
             field="port_id",
             kind="PortInUse",
         )
     held = port_store.addresses_of(work, [port.id]).get(port.id, [])
     if not held:
-        raise BadRequest("Bad router request: Router port must have at least one fixed IP.", field="port_id")
+        raise _refused("Router port must have at least one fixed IP", "port_id")
     _refuse_overlap(work, router, [work.tx.get(subnets.SUBNET.table, id=each.subnet_id) for each in held])
     groups = port_store.groups_of(work, [port.id]).get(port.id, [])
     port_store.wear(work, port.id, [])
@@ -119,8 +119,7 @@ def _refuse_overlap(work: Work, router: Record, wanted: list[Record | None]) -> 
             if addresses.overlap(each, subnet.cidr):
                 raise BadRequest(
                     f"Bad router request: Cidr {subnet.cidr} of subnet {subnet.id} overlaps with cidr {each} of a "
-                    "subnet the router "
-                    "has.",
+                    "subnet the router has.",
                     field="subnet_id",
                 )
 
@@ -174,8 +173,7 @@ def _refuse_while_needed(work: Work, router: Record, subnet_ids: list[str]) -> N
         if any(one.subnet_id in subnet_ids and one.ip_address == each.fixed_ip_address for one in held):
             raise Conflict(
                 f"Router interface for subnet {subnet_ids[0]} on router {router.id} cannot be deleted, as it is "
-                "required by one or "
-                f"more floating IPs ({each.floating_ip_address}).",
+                f"required by one or more floating IPs ({each.floating_ip_address}).",
                 kind="RouterInterfaceInUseByFloatingIP",
                 remedy="Disassociate them first.",
             )
@@ -183,9 +181,8 @@ def _refuse_while_needed(work: Work, router: Record, subnet_ids: list[str]) -> N
         for route in router.routes:
             if addresses.within(route["nexthop"], cidr):
                 raise Conflict(
-                    f"Router interface for subnet {subnet_ids[0]} on router {router.id} cannot be deleted, as it "
-                    "is required by one "
-                    f"or more routes ({route['destination']} via {route['nexthop']}).",
+                    f"Router interface for subnet {subnet_ids[0]} on router {router.id} cannot be deleted, as it is "
+                    f"required by one or more routes ({route['destination']} via {route['nexthop']}).",
                     kind="RouterInterfaceInUseByRoute",
                     remedy="Remove these routes first.",
                 )

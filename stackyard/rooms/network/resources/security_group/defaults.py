@@ -24,8 +24,3 @@ def _work(services: Services, tx: Transaction, project_id: str) -> Work:
 def before_list(services: Services, caller: Caller, query: Record) -> None:
     """The default group is in the project's first list."""
     ensure_for(services, caller.project_id)
-
-
-def before_create(services: Services, caller: Caller, wanted: Record) -> None:
-    """The default group is there before any other."""
-    ensure_for(services, wanted.get("project_id") or caller.project_id)

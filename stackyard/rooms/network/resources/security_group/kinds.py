@@ -56,9 +56,8 @@ def Protocol() -> Kind:
         if text in PROTOCOLS or (text.isdecimal() and int(text) <= 255):
             return text if text in PROTOCOLS else str(int(text))
         raise BadRequest(
-            f"Security group rule protocol {value!r:.80} not supported. Only protocol values "
-            f"{', '.join(PROTOCOLS)} and integer "
-            "representations [0 to 255] are supported.",
+            f"Security group rule protocol {value!r:.80} not supported. Only protocol values {', '.join(PROTOCOLS)} "
+            "and integer representations [0 to 255] are supported.",
             field=path,
             kind="SecurityGroupRuleInvalidProtocol",
         )

@@ -8,15 +8,18 @@ from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane, quotas
+from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import security_group as groups
 from stackyard.rooms.network.resources.port import store as port_store
 from stackyard.rooms.network.resources.security_group import kinds, store
 
 
 def create(work: Work, wanted: Record) -> Record:
-    """A group that lets everything out and nothing in."""
+    """A group that lets everything out and nothing in. The project has its default group before any other."""
     _refuse_default_name(wanted)
-    quotas.take(work, groups.SECURITY_GROUP, wanted.get("project_id") or work.caller.project_id)
+    wanted["project_id"] = owner_of(work, wanted)
+    store.default_of(work, wanted.project_id)
+    quotas.take(work, groups.SECURITY_GROUP, wanted.project_id)
     created = rows.insert(work, groups.SECURITY_GROUP, wanted)
     store.add_egress(work, created)
     return created
@@ -147,8 +150,8 @@ def _check_ports(wanted: Record) -> None:
         return
     if kinds.number_of(wanted.protocol) not in kinds.WITH_PORTS:
         raise BadRequest(
-            f"Ports cannot be specified for protocol {wanted.protocol}. Ports are only supported for tcp, udp, "
-            "dccp, sctp, udplite.",
+            f"Ports cannot be specified for protocol {wanted.protocol}. Ports are only supported for tcp, udp, dccp, "
+            "sctp, udplite.",
             field="port_range_min",
             kind="SecurityGroupInvalidProtocolForPort",
         )

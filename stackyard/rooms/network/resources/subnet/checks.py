@@ -138,8 +138,7 @@ def no_overlap(others: Sequence[Record], wanted: Record) -> None:
     for each in others:
         if addresses.overlap(each.cidr, wanted.cidr):
             raise refused(
-                f"Requested subnet with cidr: {wanted.cidr} for network: {wanted.network_id} overlaps with "
-                "another subnet "
-                f"({each.cidr})",
+                f"Requested subnet with cidr: {wanted.cidr} for network: {wanted.network_id} overlaps with another "
+                f"subnet ({each.cidr})",
                 "cidr",
             )

@@ -90,9 +90,8 @@ def delete(work: Work, record: Record, query: Record) -> None:
     if staying:
         said = ", ".join(each.id for each in staying[:10])
         raise Conflict(
-            f"Unable to complete operation on subnet {record.id}: One or more ports have an IP allocation from "
-            "this subnet "
-            f"({said}).",
+            f"Unable to complete operation on subnet {record.id}: One or more ports have an IP allocation from this "
+            f"subnet ({said}).",
             kind="SubnetInUse",
             remedy="Delete these ports, or take their addresses, first.",
         )
