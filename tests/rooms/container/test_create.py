@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from stackyard.hosts import container_image
 from tests.rooms.container.zun import Zun, soon
 
 
@@ -49,6 +50,39 @@ def test_a_bare_name_means_the_registry_when_glance_does_not_know_it(demo: Zun) 
 
 def test_an_image_missing_in_glance_is_refused_when_glance_is_asked_for(demo: Zun) -> None:
     assert "not found in Glance" in demo.refused(400, image="nothing", image_driver="glance")
+
+
+def _in_glance(zun: Zun, name: str, data: bytes, container_format: str = "docker") -> str:
+    wanted = {"name": name, "container_format": container_format, "disk_format": "raw"}
+    image = str(zun.person.post("/image/v2/images", wanted)["id"])
+    headers = {"Content-Type": "application/octet-stream"}
+    answer = zun.person.http.put(f"/image/v2/images/{image}/file", content=data, headers=headers)
+    assert answer.status_code == 204, answer.text
+    return image
+
+
+def test_an_image_in_glance_is_loaded_into_the_engine_under_a_name_nobody_else_can_use(demo: Zun) -> None:
+    archive = b"".join(container_image.saved("mine:1", b"a program", {"Cmd": ["/mine"]}))
+    image = _in_glance(demo, "mine", archive)
+    for asked in ({"image": "mine"}, {"image": image, "image_driver": "glance"}):
+        uuid = demo.run(**asked)
+        assert (demo.show(uuid)["image_driver"], demo.show(uuid)["status"]) == ("glance", "Running")
+        assert demo.engine(uuid).spec.image.startswith(f"stackyard-glance-{image}:")
+
+
+def test_data_that_is_no_container_image_is_told_of(demo: Zun) -> None:
+    _in_glance(demo, "junk", b"not an archive at all")
+    shown = demo.show(demo.run(image="junk"))
+    assert shown["status"] == "Error"
+    assert shown["status_reason"]
+    _in_glance(demo, "disk", b"a disk", "bare")
+    assert "needs 'docker'" in demo.refused(400, image="disk")
+
+
+def test_an_image_of_another_project_is_not_found(demo: Zun, admin: Zun) -> None:
+    image = _in_glance(admin, "secret", b"".join(container_image.saved("s:1", b"x", {})))
+    demo.refused(400, image=image, image_driver="glance")
+    demo.refused(400, image="secret", image_driver="glance")
 
 
 def test_a_registry_that_fails_is_told_in_the_engines_words(demo: Zun) -> None:
