@@ -7,14 +7,14 @@ host's inventory.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import TypeVar
 
 from stackyard.kernel.caller import service_caller
-from stackyard.kernel.steps import Transient
+from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.network import specs
 from stackyard.rooms.network.applied import Applied, groups_mark
@@ -243,6 +243,26 @@ class Dataplane:
         self._clear(host, netns, {each for found in networks.values() for each in found})
         for network_id, port_ids in networks.items():
             self.apply_network(host, network_id, port_ids)
+        for router_id in self._routers_on(host, set(networks)):
+            # A router that cannot be made is told on the router; a container beside it can still do its work.
+            with suppress(NetworkDriverError, Transient, Refused):
+                self._ready_router(host, router_id)
+
+    def _routers_on(self, host: str, networks: set[str]) -> list[str]:
+        """The routers on this host, or on none yet, that have a port on one of these networks."""
+        with self.reading() as work:
+            found = [router_store.get(work, each) for each in sorted(router_store.on_networks(work, networks))]
+        return [each.id for each in found if each is not None and each.host in (None, host)]
+
+    def _ready_router(self, host: str, router_id: str) -> None:
+        with self.reading() as work:
+            router = router_store.get(work, router_id)
+            networks = {each.network_id for each in port_store.of_router(work, router_id)}
+        if router is not None and router.host is None:
+            self.write(lambda work: router_store.place(work, [router_id], host))
+        for network_id in sorted(networks):
+            self.apply_network(host, network_id, set())
+        self.apply_router(host, router_id)
 
     def _clear(self, host: str, netns: str, staying: set[str]) -> None:
         """Take away what was plugged into the namespace and is no longer the device's, so that its name is free."""

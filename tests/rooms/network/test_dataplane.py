@@ -387,3 +387,24 @@ def test_a_port_renamed_away_from_its_device_is_still_released_with_it(lab: Lab)
     lab.do(lambda work: facade.release_ports(work, "c1"))
     assert refusal(lab.tenant.persona("GET", f"{BASE}/ports/{port.id}"))[0] == 404
     assert lab.real.plugs == {}
+
+
+def test_the_routers_of_a_device_are_there_when_wire_returns(lab: Lab) -> None:
+    network, subnet = lab.tenant.net("10.58.0.0/24")
+    router = lab.tenant.make("routers", external_gateway_info={"network_id": lab.tenant.public()})
+    lab.tenant.connect(router["id"], subnet_id=subnet["id"])
+    project = lab.tenant.project_id
+    assert project is not None
+    nets = [{"network": network["id"]}]
+    lab.do(lambda work: facade.reserve_ports(work, device_id="c1", project_id=project, nets=nets))
+    facade.wire(lab.services, lab.host, "c1", NETNS)
+    assert router["id"] in lab.real.routers
+
+
+def test_a_router_that_cannot_be_made_does_not_keep_a_device_from_being_wired(lab: Lab) -> None:
+    lab.running.worlds.network.fail_next("ensure_router", HostFailure("no memory", "namespace"))
+    lab.tenant.change("routers", next(iter(lab.real.routers)), admin_state_up=False)
+    lab.reconcile()
+    lab.tenant.change("routers", lab.tenant.list("routers")[0]["id"], admin_state_up=True)
+    (port,) = lab.container("c1")
+    assert lab.real.plugs[port.id].netns == NETNS
