@@ -7,7 +7,6 @@ else runs in bounded pools, so that slow drivers and hashing never hold up a rea
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,38 +15,37 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from stackyard.kernel import streams
 from stackyard.kernel.chain import BODY_LIMIT, Chain, Exchange
-from stackyard.kernel.errors import ApiError, BadRequest, PayloadTooLarge
+from stackyard.kernel.errors import ApiError, RequestTimeout
 from stackyard.kernel.exchange import Reply, Request
 
 access = logging.getLogger("stackyard.access")
-CHUNK = 256 * 1024
-_GONE = "stackyard.gone"
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
+#: Seconds that a client may take over each piece of a streamed body, and over the whole of any other.
+PATIENCE = 60.0
 
 
 class Front:
     """The cloud as an ASGI application."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, *, patience: float = PATIENCE) -> None:
         self.chain = chain
+        self.patience = patience
         self.pool = ThreadPoolExecutor(16, "handler")
         self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
         # An empty answer must not call itself JSON: clients would try to read it.
         self.app = falcon.asgi.App(media_type=falcon.MEDIA_TEXT)
         self.app.add_sink(self.serve, "/")
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Any) -> None:
-        """The ASGI entry. Falcon's body stream ends quietly when the client is gone; here that is noted."""
-
-        async def noting() -> dict[str, Any]:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                scope[_GONE] = True
-            return event
-
-        await self.app(scope, noting, send)
+    async def __call__(self, scope: dict[str, Any], receive: streams.Receive, send: Any) -> None:
+        """The ASGI entry."""
+        client = streams.Client(receive, self.patience)
+        scope[streams.SCOPE] = client
+        try:
+            await self.app(scope, client.receive, send)
+        except RequestTimeout as error:
+            # Before the first piece of the body there is no request yet that could be refused in a room's words.
+            await _refuse(send, error)
 
     async def serve(self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **params: Any) -> None:
         """One request, from socket to answer."""
@@ -74,10 +72,10 @@ class Front:
                     return result
                 raise TypeError(f"{endpoint.method} {endpoint.path} reads the database only, yet returned a function")
         if endpoint.stream:
-            exchange.request.stream = _chunks(req, asyncio.get_running_loop())
+            exchange.request.stream = streams.chunks(req, asyncio.get_running_loop())
             self.chain.receive(exchange, b"")
         else:
-            self.chain.receive(exchange, await _body(req))
+            self.chain.receive(exchange, await streams.whole(req, BODY_LIMIT, self.patience))
         slow = endpoint.stream or endpoint.reads == "driver"
         return await asyncio.get_running_loop().run_in_executor(
             self.slow_pool if slow else self.pool, self.chain.run, exchange
@@ -108,27 +106,12 @@ def _request(req: falcon.asgi.Request, base_url: str) -> Request:
     )
 
 
-async def _body(req: falcon.asgi.Request) -> bytes:
-    parts, size = [], 0
-    async for chunk in req.stream:
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            raise PayloadTooLarge(f"The body has more than the {BODY_LIMIT} bytes that are read here.")
-        parts.append(chunk)
-    return b"".join(parts)
-
-
-def _chunks(req: falcon.asgi.Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-    """The body for a handler in a pool thread; each chunk is fetched when the handler asks, which is the
-    back-pressure."""
-
-    async def fetch() -> bytes:
-        return bytes(await req.stream.read(CHUNK))
-
-    while chunk := asyncio.run_coroutine_threadsafe(fetch(), loop).result():
-        yield chunk
-    if req.scope.get(_GONE):
-        raise BadRequest("The connection broke off before the end of the body.")
+async def _refuse(send: Any, error: ApiError) -> None:
+    body = msgspec.json.encode({"error": {"code": error.status, "title": error.title, "message": error.message}})
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _send(front: Front, req: falcon.asgi.Request, resp: falcon.asgi.Response, reply: Reply) -> None:
@@ -138,7 +121,7 @@ def _send(front: Front, req: falcon.asgi.Request, resp: falcon.asgi.Response, re
     if reply.stream is not None:
         resp.content_type = reply.content_type
         if req.method != "HEAD":
-            resp.stream = _streamed(front, reply.stream)
+            resp.stream = streams.while_there(streams.client_of(req), streams.outgoing(front.slow_pool, reply.stream))
         elif hasattr(reply.stream, "close"):
             reply.stream.close()
         return
@@ -149,16 +132,6 @@ def _send(front: Front, req: falcon.asgi.Request, resp: falcon.asgi.Response, re
         return
     resp.content_type = reply.content_type
     resp.data = data
-
-
-async def _streamed(front: Front, chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    loop, iterator = asyncio.get_running_loop(), iter(chunks)
-    try:
-        while (chunk := await loop.run_in_executor(front.slow_pool, next, iterator, None)) is not None:
-            yield chunk
-    finally:
-        if hasattr(chunks, "close"):
-            await loop.run_in_executor(front.slow_pool, chunks.close)
 
 
 def _log(exchange: Exchange, reply: Reply, started: float) -> None:

@@ -80,6 +80,13 @@ class NotAcceptable(ApiError):
     title = "Not Acceptable"
 
 
+class RequestTimeout(ApiError):
+    """408: the client promised a body and did not send it in time."""
+
+    status = 408
+    title = "Request Timeout"
+
+
 class Conflict(ApiError):
     """409: the object's state, or another object, stands in the way."""
 
