@@ -14,12 +14,13 @@ Place = tuple[str, str, str]
 class Scenario:
     """prepare: brings an object to the state from which the operation begins (its id; "" when the request makes it).
     ask: the request; returns the object's id. ends: its state in the end, or None when it is gone then. clear: asks for
-    its end."""
+    its end. undone: when it is given up, hosts hold no more than before."""
 
     prepare: Callable[[Stage], str]
     ask: Callable[[Stage, str], str]
     ends: str | None
     clear: Callable[[Stage, str], None]
+    undone: bool = False
 
 
 # -- containers --
@@ -125,8 +126,10 @@ def _by_force(stage: Stage, uuid: str) -> None:
     stage.request("DELETE", f"{_CONTAINERS}/{uuid}?force=true", user="admin")
 
 
-def _container(prepare: Callable[[Stage], str], ask: Callable[[Stage, str], str], ends: str | None) -> Scenario:
-    return Scenario(prepare=prepare, ask=ask, ends=ends, clear=_by_force)
+def _container(
+    prepare: Callable[[Stage], str], ask: Callable[[Stage, str], str], ends: str | None, *, undone: bool = False
+) -> Scenario:
+    return Scenario(prepare=prepare, ask=ask, ends=ends, clear=_by_force, undone=undone)
 
 
 # -- images on hosts --
@@ -171,7 +174,9 @@ def _delete_image(stage: Stage, image: str) -> None:
 
 
 SCENARIOS: Mapping[Place, Scenario] = {
-    ("container", "container", "create"): _container(_nothing, lambda stage, _: _new(stage, "?run=true"), "Running"),
+    ("container", "container", "create"): _container(
+        _nothing, lambda stage, _: _new(stage, "?run=true"), "Running", undone=True
+    ),
     ("container", "container", "start"): _container(_stopped, _post("start"), "Running"),
     ("container", "container", "revive"): _container(_ended_by_itself, _revive, "Running"),
     ("container", "container", "stop"): _container(_running, _post("stop"), "Stopped"),

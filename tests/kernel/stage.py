@@ -185,10 +185,10 @@ class Stage:
         with self.cloud.database.read() as tx:
             return tx.all(sa.select(OPERATIONS).where(*where).order_by(OPERATIONS.c.number))
 
-    def slate(self) -> dict[str, Any]:
-        """All that could be left over: what is in the worlds, and how many rows each table of the rooms has."""
+    def on_hosts(self) -> dict[str, Any]:
+        """What is in the worlds."""
         world, networks = self.worlds.container, self.worlds.network.clouds.get(self.settings.cloud_id)
-        left: dict[str, Any] = {
+        return {
             "engine containers": sorted(world.containers),
             "engine sandboxes": sorted(world.sandboxes),
             "engine images": sorted(name for image, _ in world.images.values() for name in image.names),
@@ -200,6 +200,10 @@ class Stage:
                 each.name for each in (self.settings.state_dir / "images").rglob("*") if each.is_file()
             ),
         }
+
+    def slate(self) -> dict[str, Any]:
+        """All that could be left over: what is in the worlds, and how many rows each table of the rooms has."""
+        left = self.on_hosts()
         with self.cloud.database.read() as tx:
             names = sa.inspect(tx.connection).get_table_names()
             for name in sorted(names):

@@ -158,6 +158,9 @@ class Play:
         assert operation.state == FAILED
         assert BUSY in operation.reason
         assert self._state(stage, uuid) == (self.resource.operations[self.action].failing_to or before)
+        if self.scenario.undone:
+            held = stage.on_hosts()
+            assert held == {name: self.theatre.slate[name] for name in held}, "what was done is taken back"
         life, row = self.resource.life, self._row(stage, uuid)
         if life and life.reason and row:
             assert BUSY in row[life.reason], "the object itself tells why"
