@@ -132,7 +132,7 @@ class Dataplane:
         these, and the namespace they are plugged into must be there. Raises NetworkDriverError, Transient."""
         with self.turn(network_id), self._doubting(host, "network", network_id):
             with self.reading() as work:
-                plan = specs.network_plan(work, host, network_id)
+                plan = specs.network_plan(work, host, network_id, mine)
             applied, driver = self.applied(host), self.driver(host)
             if plan is None:
                 return self._without_network(host, network_id)
@@ -148,7 +148,7 @@ class Dataplane:
                 done.append(f"security groups on network {network_id} were set on {host}")
             if mine is None:
                 return done + self._remove_ports(host, plan) + self._apply_ports(host, plan)
-            return done + [self._apply_port(host, each) for each in plan.plugs if each.port.id in mine]
+            return done + [self._apply_port(host, each) for each in plan.plugs]
 
     @contextmanager
     def _doubting(self, host: str, kind: str, object_id: str) -> Iterator[None]:
@@ -246,7 +246,7 @@ class Dataplane:
         for router_id in self._routers_on(host, set(networks)):
             # A router that cannot be made is told on the router; a container beside it can still do its work.
             with suppress(NetworkDriverError, Transient, Refused):
-                self._ready_router(host, router_id)
+                self._ready_router(host, router_id, set(networks))
 
     def _routers_on(self, host: str, networks: set[str]) -> list[str]:
         """The routers on this host, or on none yet, that have a port on one of these networks."""
@@ -254,13 +254,13 @@ class Dataplane:
             found = [router_store.get(work, each) for each in sorted(router_store.on_networks(work, networks))]
         return [each.id for each in found if each is not None and each.host in (None, host)]
 
-    def _ready_router(self, host: str, router_id: str) -> None:
+    def _ready_router(self, host: str, router_id: str, ready: set[str]) -> None:
         with self.reading() as work:
             router = router_store.get(work, router_id)
             networks = {each.network_id for each in port_store.of_router(work, router_id)}
         if router is not None and router.host is None:
             self.write(lambda work: router_store.place(work, [router_id], host))
-        for network_id in sorted(networks):
+        for network_id in sorted(networks - ready):
             self.apply_network(host, network_id, set())
         self.apply_router(host, router_id)
 

@@ -54,20 +54,20 @@ class NetworkPlan:
 
 def networks_on(work: Work, host: str) -> set[str]:
     """The networks a host needs: those of the ports plugged in there and of the routers placed there."""
-    wired = {each.network_id for each in port_store.wired_on(work, host)}
-    return wired | router_store.networks_of(work, host)
+    return port_store.wired_networks(work, host) | router_store.networks_of(work, host)
 
 
-def network_plan(work: Work, host: str, network_id: str) -> NetworkPlan | None:
-    """What the host should have of the network; None when it needs nothing of it."""
+def network_plan(work: Work, host: str, network_id: str, only: set[str] | None = None) -> NetworkPlan | None:
+    """What the host should have of the network (of its ports just `only`); None when it needs nothing of it."""
     record = work.tx.get(networks.NETWORK.table, id=network_id)
-    ports = port_store.wired_on(work, host, network_id)
-    if record is None or not (ports or network_id in router_store.networks_of(work, host)):
+    wired = port_store.wired_ids(work, host, network_id)
+    if record is None or not (wired or network_id in router_store.networks_of(work, host)):
         return None
+    ports = port_store.by_id(work, wired if only is None else only & set(wired))
     subnets = {each.id: each for each in subnet_store.on_network(work, network_id)}
     return NetworkPlan(
         network=NetworkSpec(id=record.id, mtu=record.mtu, external=_external(record, subnets.values())),
-        groups=_groups(work, [each.id for each in ports]),
+        groups=_groups(work, wired),
         plugs=_plugs(work, record, subnets, ports),
     )
 

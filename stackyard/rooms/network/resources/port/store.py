@@ -39,8 +39,8 @@ def get(work: Work, port_id: str) -> Record | None:
 
 
 def by_id(work: Work, port_ids: Iterable[str]) -> list[Record]:
-    """These ports, in no order, whoever owns them; unknown ids are left out."""
-    return work.tx.all(sa.select(_ports()).where(_ports().c.id.in_(set(port_ids))))
+    """These ports in order of id, whoever owns them; unknown ids are left out."""
+    return work.tx.all(sa.select(_ports()).where(_ports().c.id.in_(set(port_ids))).order_by(_ports().c.id))
 
 
 def on_network(work: Work, network_id: str) -> list[Record]:
@@ -193,13 +193,22 @@ def narrowed_by_group(statement: Any, group_ids: Sequence[str]) -> Any:
     return statement.where(_ports().c.id.in_(sa.select(WORN.c.port_id).where(WORN.c.security_group_id.in_(group_ids))))
 
 
-def wired_on(work: Work, host: str, network_id: str | None = None) -> list[Record]:
-    """The ports that are to be plugged in on a host, on one network or on all."""
+def _wired(host: str) -> sa.ColumnElement[bool]:
     source = _ports()
-    asked = sa.select(source).where(source.c["binding:host_id"] == host, sa.cast(source.c.wiring, sa.Text).is_not(None))
-    if network_id is not None:
-        asked = asked.where(source.c.network_id == network_id)
-    return work.tx.all(asked.order_by(source.c.id))
+    return sa.and_(source.c["binding:host_id"] == host, sa.cast(source.c.wiring, sa.Text).is_not(None))
+
+
+def wired_ids(work: Work, host: str, network_id: str) -> list[str]:
+    """The ports of a network that are to be plugged in on a host, in order of id."""
+    source = _ports()
+    asked = sa.select(source.c.id).where(_wired(host), source.c.network_id == network_id).order_by(source.c.id)
+    return [each.id for each in work.tx.all(asked)]
+
+
+def wired_networks(work: Work, host: str) -> set[str]:
+    """The networks with a port that is to be plugged in on a host."""
+    source = _ports()
+    return {each.network_id for each in work.tx.all(sa.select(source.c.network_id).where(_wired(host)).distinct())}
 
 
 def bound_to(work: Work, host: str) -> list[Record]:
