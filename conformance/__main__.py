@@ -7,12 +7,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conformance import lists, page, suite
 from conformance.lists import OFFERED, Service
-from conformance.score import RESULTS, Miss, Score, missed
+from conformance.score import RESULTS, Miss, Outcome, Score, missed
 from conformance.world import world
 
 #: Seconds that a list may take: far more than any of them needs on two cores.
@@ -61,10 +61,8 @@ def _run(asked: argparse.Namespace, services: Sequence[Service], folder: Path) -
         folder, containers=any("zun_tempest_plugin" in each for tests in batches.values() for each in tests)
     ) as made:
         for name, tests in batches.items():
-            workspace = folder / name
-            suite.configure(workspace, {**made.marks, "WORKSPACE": str(workspace)})
             began = time.monotonic()
-            misses = missed(tests, suite.run(workspace, tests, LIMIT))
+            misses = missed(tests, _outcomes(folder / name, made.marks, tests))
             print(f"{name}: {len(tests) - len(misses)}/{len(tests)} in {time.monotonic() - began:.0f} s", flush=True)
             if asked.fast or asked.only:
                 print(*(f"  {each.status} {each.id}\n    {each.reason}" for each in misses), sep="\n")
@@ -74,6 +72,15 @@ def _run(asked: argparse.Namespace, services: Sequence[Service], folder: Path) -
         if asked.logs:
             shutil.copyfile(made.cloud.settings.state_dir / "logs/server.log", folder / "server.log")
     return not found
+
+
+def _outcomes(folder: Path, marks: Mapping[str, str], tests: Sequence[str]) -> dict[str, Outcome]:
+    found: dict[str, Outcome] = {}
+    for version, some in lists.rounds(tests).items():
+        workspace = folder / version
+        suite.configure(workspace, {**marks, "WORKSPACE": str(workspace), "CONTAINER_VERSION": version})
+        found |= suite.run(workspace, some, LIMIT)
+    return found
 
 
 def _record(name: str, tests: Sequence[str], misses: list[Miss]) -> None:

@@ -7,20 +7,21 @@ import os
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import yaml
 
+from conformance.docker_host import docker_host
 from stackyard.hosts.unix_http import UnixConnection
 from stackyard.rooms.network.resources.extension import EXTENSIONS
 from stackyard.testing.personas import Persona
 from stackyard.testing.real_cloud import RealCloud, real_cloud
 
 #: What the container suite starts: a shell with curl, as CirrOS has it, and a web server with nginx's first page.
-SHELL_IMAGE, WEB_IMAGE = "stackyard-conformance/shell", "stackyard-conformance/web"
+SHELL_IMAGE, WEB_IMAGE = "conformance/shell", "conformance/web"
 CURL = '#!/bin/sh\nexec wget -q -O - "http://${1#http://}/"\n'
 WELCOME = "<!DOCTYPE html>\n<title>Welcome to nginx!</title>\n"
 
@@ -36,11 +37,16 @@ class World:
 @contextmanager
 def world(folder: Path, *, containers: bool) -> Iterator[World]:
     """Up and seeded; purged at the end, whatever happened. `containers`: with the images the container suite starts."""
-    with real_cloud() as cloud, _web_server(folder / "static") as static:
+    with real_cloud() as cloud, _web_server(folder / "static") as static, ExitStack() as more:
         cloud.up()
         if containers:
             _build_container_images(cloud)
+            more.enter_context(docker_host(_engine(cloud), SHELL_IMAGE))
         yield World(cloud, {**_marks(cloud), "STATIC": static})
+
+
+def _engine(cloud: RealCloud) -> Path:
+    return cloud.settings.run_dir / "engine/docker.sock"
 
 
 def _marks(cloud: RealCloud) -> dict[str, str]:
@@ -59,7 +65,7 @@ def _marks(cloud: RealCloud) -> dict[str, str]:
         "EXTENSIONS": ",".join(sorted(EXTENSIONS)),
         "CONTAINER_IMAGE": SHELL_IMAGE,
         "WEB_IMAGE": WEB_IMAGE,
-        "ENGINE": f"unix://{cloud.settings.run_dir}/engine/docker.sock",
+        "ENGINE": f"unix://{_engine(cloud)}",
     }
 
 
@@ -106,8 +112,8 @@ def _empty_qcow2(size: int) -> bytes:
 
 def _build_container_images(cloud: RealCloud) -> None:
     """Two images in the cloud's engine, on top of the one that every cloud builds for itself."""
-    _build(cloud, SHELL_IMAGE, "FROM cirros\nCOPY --chmod=755 curl /bin/curl\n", curl=CURL)
-    page = 'FROM cirros\nCOPY index.html /www/index.html\nCMD ["httpd", "-f", "-h", "/www"]\n'
+    _build(cloud, SHELL_IMAGE, "FROM cirros\nCOPY curl /bin/curl\nSTOPSIGNAL KILL\n", curl=CURL)
+    page = 'FROM cirros\nCOPY index.html /www/index.html\nSTOPSIGNAL KILL\nCMD ["httpd", "-f", "-h", "/www"]\n'
     _build(cloud, WEB_IMAGE, page, **{"index.html": WELCOME})
 
 
@@ -118,7 +124,7 @@ def _build(cloud: RealCloud, name: str, dockerfile: str, **files: str) -> None:
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode = len(text.encode()), 0o755
             tar.addfile(entry, io.BytesIO(text.encode()))
-    engine = UnixConnection(cloud.settings.run_dir / "engine/docker.sock", 60)
+    engine = UnixConnection(_engine(cloud), 60)
     engine.request("POST", f"/build?t={name}:latest", context.getvalue(), {"Content-Type": "application/x-tar"})
     answer = engine.getresponse()
     said = [json.loads(line) for line in answer.read().splitlines() if line.strip()]
