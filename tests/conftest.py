@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from stackyard.kernel.database import Database
 from tests.databases import chosen
 
 # The machine is shared and slow at times: the count of examples is the bound, not the time of one.
@@ -23,3 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _database(request: pytest.FixtureRequest) -> Iterator[None]:
     with chosen(request.config):
         yield
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """The URL of `cloud.db` in the test's folder, for children to open."""
+    database = Database(f"sqlite:///{tmp_path}/cloud.db")
+    database.close()
+    return database.url

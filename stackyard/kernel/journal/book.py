@@ -74,7 +74,7 @@ class Book:
         life = declared.resource.life
         if life is None:
             return None
-        row = declared.find(tx, object_id, lock=True)
+        row = declared.find(tx, object_id)
         if row is None:
             raise LookupError(f"the {declared.resource.name} {object_id} has no row: insert it first")
         state: str = row[life.field]
@@ -104,7 +104,7 @@ class Book:
     def running(self, work: Work, object_id: str) -> list[Record]:
         """The operations of an object that have not ended, oldest first."""
         mine = (OPERATIONS.c.object_id == object_id, OPERATIONS.c.due_at.is_not(None))
-        return work.tx.all(sa.select(OPERATIONS).where(*mine).order_by(OPERATIONS.c.number).with_for_update())
+        return work.tx.all(sa.select(OPERATIONS).where(*mine).order_by(OPERATIONS.c.number))
 
     def counts(self, tx: Transaction) -> dict[str, int]:
         """How many operations have not ended, by state; and how many are dead letters."""

@@ -1,6 +1,6 @@
 """Claims: which server works on which operation, until when, and under which epoch.
 
-Every statement is conditional on what it changes, so that any number of servers may share the tables.
+Of all servers one writes at a time (Database.write), so what a claim has read stands when it is made.
 """
 
 from collections.abc import Collection
@@ -81,7 +81,7 @@ class Claims:
         """At the first claim: put the object's row away for replays. An operation that was queued behind another finds
         the state the other one left: it must allow the action still, and the transient state is set again."""
         planned = declared.operation(taken.action)
-        row = declared.find(tx, taken.object_id, lock=True)
+        row = declared.find(tx, taken.object_id)
         if row is None:
             raise LookupError(f"the {taken.resource} {taken.object_id} is gone")
         state, life = declared.state(row), declared.resource.life
@@ -156,7 +156,6 @@ def _next() -> sa.Select[Any]:
         .where(OPERATIONS.c.due_at <= sa.bindparam("now"), ~blocked, ~ours)
         .order_by(OPERATIONS.c.due_at, OPERATIONS.c.number)
         .limit(1)
-        .with_for_update(skip_locked=True, of=OPERATIONS)
     )
 
 

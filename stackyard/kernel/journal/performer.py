@@ -218,10 +218,8 @@ class Performer:
 
     def _park(self, parked: Parked) -> None:
         def park(tx: Transaction, now: datetime) -> None:
-            # Read again under lock: the child may have ended since, and would wake nobody.
-            child = tx.one(
-                sa.select(OPERATIONS.c.due_at).where(OPERATIONS.c.id == parked.child).with_for_update()
-            )
+            # Read again as the one writer: the child may have ended since, and would wake nobody.
+            child = tx.one(sa.select(OPERATIONS.c.due_at).where(OPERATIONS.c.id == parked.child))
             if child is None or child.due_at is None:
                 self._requeue(tx, now)
                 return

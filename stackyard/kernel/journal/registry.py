@@ -27,11 +27,10 @@ class Declared:
         except KeyError:
             raise LookupError(f"{self.room}: the {self.resource.name} declares no operation {action!r}") from None
 
-    def find(self, tx: Transaction, object_id: str, *, lock: bool = False) -> Record | None:
-        """The object's row; `lock` keeps others from changing it until this transaction ends."""
+    def find(self, tx: Transaction, object_id: str) -> Record | None:
+        """The object's row."""
         source = self.resource.table
-        statement = sa.select(source).where(source.c[self.resource.id_field] == object_id)
-        return tx.one(statement.with_for_update() if lock else statement)
+        return tx.one(sa.select(source).where(source.c[self.resource.id_field] == object_id))
 
     def state(self, record: Record) -> str | None:
         """The state of an object, or None for one without a life cycle."""

@@ -27,10 +27,8 @@ T = TypeVar("T")
 DO, UNDO = "do", "undo"
 
 # Built once: to build a statement costs more than to run it.
-_HELD = (
-    sa.select(OPERATIONS.c.epoch, OPERATIONS.c.state, OPERATIONS.c.cancelled_by)
-    .where(OPERATIONS.c.id == sa.bindparam("operation"))
-    .with_for_update()
+_HELD = sa.select(OPERATIONS.c.epoch, OPERATIONS.c.state, OPERATIONS.c.cancelled_by).where(
+    OPERATIONS.c.id == sa.bindparam("operation")
 )
 _STEP = sa.insert(STEPS)
 
@@ -108,7 +106,8 @@ class Ledger:
         self._hook = hook
 
     def hold(self, tx: Transaction) -> None:
-        """Make sure that the claim stands and does so until this transaction ends. Raises Lost, Cancelled."""
+        """Make sure that the claim stands; in a write transaction it does so until that ends. Raises Lost,
+        Cancelled."""
         mine = self.claim.operation
         found = tx.connection.execute(_HELD, {"operation": mine.id}).first()
         if found is None or found.state != RUNNING or found.epoch != mine.epoch:
@@ -205,7 +204,6 @@ class Run:
         self.caller = ledger.claim.caller
         self.deadline: datetime = operation.deadline
         self.nodes: Nodes = ledger.services.nodes
-        self.services = ledger.services
         self.services = ledger.services
         self.undos: list[tuple[str, Callable[[], Any]]] = []
         self._ledger = ledger

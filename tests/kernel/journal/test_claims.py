@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.dialects import postgresql
 
 from stackyard.kernel.errors import Unavailable
-from stackyard.kernel.journal.claims import _NEXT
 from stackyard.kernel.journal.run import Claim
 from stackyard.kernel.journal.tables import OPERATIONS
 from stackyard.kernel.steps import Cancelled, Refused
@@ -129,11 +127,6 @@ def test_an_operation_that_cannot_even_be_opened_does_not_hold_up_the_others(toy
         toy.run()
     assert toy.operations(first)[0].reason.startswith("ZeroDivisionError")
     assert toy.operations(second)[0].state == "done"
-
-
-def test_postgresql_servers_skip_what_another_one_is_claiming() -> None:
-    statement = str(_NEXT.compile(dialect=postgresql.dialect()))
-    assert "FOR UPDATE OF journal_operations SKIP LOCKED" in statement
 
 
 def test_many_workers_of_two_servers_perform_every_operation_once(toy: Any) -> None:

@@ -1,4 +1,5 @@
-"""A small server for test_real_kills: `victim.py <folder> begin|finish`. Its outside world is files in that folder.
+"""A small server for test_real_kills: `victim.py <folder> begin|finish <database>`. Its outside world is files in that
+folder.
 
 `begin` asks for a create and performs it; `finish` performs what is left and prints the object's row.
 """
@@ -50,7 +51,7 @@ ROOM = Room(name="victims", path="/victims", services=[], dialect=Dialect(error=
 
 
 def main() -> None:
-    database = Database(f"sqlite:///{FOLDER}/cloud.db")
+    database = Database(sys.argv[3])
     migrations.upgrade(database, [ROOM])
     THING.table.create(database.engine, checkfirst=True)
     book = Book([ROOM])

@@ -47,12 +47,13 @@ class Glance:
 
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    database_url: str = ""
 
     def start(self) -> None:
         """Bring it up on this folder, as after a start of the cloud."""
         listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self.database = Database(f"sqlite:///{self.folder}/cloud.db")
+        self.database = Database(self.database_url or f"sqlite:///{self.folder}/cloud.db")
         migrations.upgrade(self.database, [ROOM])
         self.book = Book([ROOM])
         settings = SimpleNamespace(base_url=self.url, state_dir=self.folder, **self.settings)
@@ -162,13 +163,13 @@ def wait_until(reached: Any, seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
-def main(folder: str) -> None:
+def main(folder: str, database_url: str) -> None:
     """Serve until killed; the first line printed is the URL."""
-    service = Glance(Path(folder))
+    service = Glance(Path(folder), database_url=database_url)
     service.start()
     print(service.url, flush=True)
     service.thread.join()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])
