@@ -37,7 +37,9 @@ class World:
 @contextmanager
 def world(folder: Path, *, containers: bool) -> Iterator[World]:
     """Up and seeded; purged at the end, whatever happened. `containers`: with the images the container suite starts."""
-    with real_cloud() as cloud, _web_server(folder / "static") as static, ExitStack() as more:
+    with ExitStack() as more:
+        static = more.enter_context(_web_server(folder / "static"))
+        cloud = more.enter_context(real_cloud(import_from=[static]))
         cloud.up()
         if containers:
             _build_container_images(cloud)

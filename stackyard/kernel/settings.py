@@ -14,7 +14,8 @@ class Settings(msgspec.Struct, kw_only=True):
     """What the operator chose. `cloud_id` marks everything this cloud makes on a host; `state_dir` holds all its state.
 
     engine: "private" (Stackyard's own dockerd) or the URL of an existing one. container_driver, network_driver:
-    "docker" and "native", or "fake" for tests. password_cost: bcrypt rounds. token_lifetime: seconds.
+    "docker" and "native", or "fake" for tests. password_cost: bcrypt rounds. token_lifetime: seconds. import_from:
+    servers ("http://host:port") that images may be imported from though they are not on the public internet.
     """
 
     state_dir: Path
@@ -30,6 +31,7 @@ class Settings(msgspec.Struct, kw_only=True):
     external_cidr: str = "203.0.113.0/24"
     password_cost: int = 12
     token_lifetime: int = 3600
+    import_from: list[str] = []
 
     @property
     def base_url(self) -> str:

@@ -1,14 +1,14 @@
 """Fetching an image from the web on a caller's behalf, without lending them the cloud's own position in the network.
 
-Only http and https, only to addresses of the public internet (and to files this cloud serves itself), no redirects: the
-address that was checked is the address that is connected to.
+Only http and https, only to addresses of the public internet (and to servers that the operator names), no
+redirects: the address that was checked is the address that is connected to.
 """
 
 import http.client
 import ipaddress
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -39,13 +39,12 @@ def checked(uri: Any) -> str:
     return str(uri)
 
 
-def fetch(uri: str, *, trusted: str) -> Iterator[bytes]:
-    """The bytes at an address, in chunks. `trusted`: the base URL of this cloud, whose `/static/` may be fetched
-    wherever it is. Raises BadRequest when the address or the answer is refused, Unavailable when nobody answers;
+def fetch(uri: str, *, trusted: Sequence[str]) -> Iterator[bytes]:
+    """The bytes at an address, in chunks. `trusted`: servers that may be asked wherever they are, as "http://host:port".
+    Raises BadRequest when the address or the answer is refused, Unavailable when nobody answers;
     the chunks raise Unreachable when the server breaks off."""
     parts = urlsplit(checked(uri))
-    own = bool(trusted) and uri.startswith(trusted.rstrip("/") + "/static/")
-    address = _resolved(parts, own=own)
+    address = _resolved(parts, anywhere=f"{parts.scheme}://{parts.netloc}" in trusted)
     connection = _Pinned(parts, address)
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -60,7 +59,7 @@ def fetch(uri: str, *, trusted: str) -> Iterator[bytes]:
     return _chunks(connection, answer, parts)
 
 
-def _resolved(parts: SplitResult, *, own: bool) -> tuple[Any, ...]:
+def _resolved(parts: SplitResult, *, anywhere: bool) -> tuple[Any, ...]:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
@@ -69,7 +68,7 @@ def _resolved(parts: SplitResult, *, own: bool) -> tuple[Any, ...]:
             f"The name {parts.hostname} of the web-download address cannot be resolved: {error}."
         ) from error
     for family, kind, protocol, _, address in found:
-        if own or ipaddress.ip_address(address[0]).is_global:
+        if anywhere or ipaddress.ip_address(address[0]).is_global:
             return family, kind, protocol, address
     raise BadRequest(f"URI for web-download does not pass filtering: {parts.hostname} is not on the public internet.")
 

@@ -122,8 +122,8 @@ def web() -> Iterator[str]:
     server.server_close()
 
 
-def test_an_image_is_fetched_from_the_clouds_own_files(glance: Glance, web: str) -> None:
-    glance.services.settings.base_url = web
+def test_an_image_is_fetched_from_a_server_that_the_operator_names(glance: Glance, web: str) -> None:
+    glance.services.settings.import_from = [web]
     image = glance.image()
     assert _import(glance, image, {"name": "web-download", "uri": f"{web}/static/image"}).status_code == 202
     wait_until(lambda: glance.show(image["id"])["status"] == "active")
@@ -131,7 +131,7 @@ def test_an_image_is_fetched_from_the_clouds_own_files(glance: Glance, web: str)
 
 
 def test_an_image_deleted_while_it_is_imported_leaves_nothing(glance: Glance, web: str) -> None:
-    glance.services.settings.base_url = web
+    glance.services.settings.import_from = [web]
     _MORE.clear()
     image = glance.image()
     assert _import(glance, image, {"name": "web-download", "uri": f"{web}/static/slow"}).status_code == 202
@@ -148,7 +148,7 @@ def test_an_image_deleted_while_it_is_imported_leaves_nothing(glance: Glance, we
 
 @pytest.mark.parametrize("path", ["/static/nothing", "/other"])
 def test_a_failed_fetch_leaves_a_queued_image_and_a_reason(glance: Glance, web: str, path: str) -> None:
-    glance.services.settings.base_url = web
+    glance.services.settings.import_from = [web]
     image = glance.image()
     assert _import(glance, image, {"name": "web-download", "uri": web + path}).status_code == 202
     wait_until(lambda: glance.show(image["id"])["status"] == "queued")
@@ -165,11 +165,11 @@ def test_a_failed_fetch_leaves_a_queued_image_and_a_reason(glance: Glance, web: 
 )
 def test_the_cloud_does_not_fetch_from_its_own_network_for_others(host: str) -> None:
     with pytest.raises(BadRequest, match=r"does not pass filtering|cannot be resolved"):
-        download.fetch(f"http://{host}/x", trusted="http://cloud.example")
+        download.fetch(f"http://{host}/x", trusted=["http://cloud.example"])
 
 
 def test_a_broken_connection_is_not_the_end_of_a_file(web: str) -> None:
-    chunks = download.fetch(f"{web}/static/broken", trusted=web)
+    chunks = download.fetch(f"{web}/static/broken", trusted=[web])
     with pytest.raises(download.Unreachable, match="broke off"):
         list(chunks)
 
@@ -177,7 +177,7 @@ def test_a_broken_connection_is_not_the_end_of_a_file(web: str) -> None:
 def test_a_server_that_does_not_answer_ends_the_import_at_once(glance: Glance) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    glance.services.settings.base_url = f"http://127.0.0.1:{port}"
+    glance.services.settings.import_from = [f"http://127.0.0.1:{port}"]
     image = glance.image()
     uri = f"http://127.0.0.1:{port}/static/image"
     assert _import(glance, image, {"name": "web-download", "uri": uri}).status_code == 202

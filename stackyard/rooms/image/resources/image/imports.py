@@ -100,7 +100,7 @@ def _take_in(services: Services, record: Record, inputs: Mapping[str, str]) -> d
 
 def _source(services: Services, record: Record, inputs: Mapping[str, str]) -> Iterator[bytes]:
     if inputs["method"] == "web-download":
-        return download.fetch(inputs["uri"], trusted=getattr(services.settings, "base_url", ""))
+        return download.fetch(inputs["uri"], trusted=getattr(services.settings, "import_from", ()))
     return vault(services).store.open(staged(record.id))
 
 
