@@ -6,10 +6,10 @@ host's inventory.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import count
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.network import specs
 from stackyard.rooms.network.applied import Applied, groups_mark
-from stackyard.rooms.network.driver import Inventory, NamespaceGone, NetworkDriver, NetworkDriverError, fingerprint
+from stackyard.rooms.network.driver import Inventory, NetworkDriver, NetworkDriverError, fingerprint
 from stackyard.rooms.network.resources.floating_ip import store as floating_store
 from stackyard.rooms.network.resources.port import store as port_store
 from stackyard.rooms.network.resources.router import store as router_store
@@ -53,6 +53,7 @@ class Dataplane:
         self._applied: dict[str, Applied] = {}
         self._leftovers: dict[str, set[str]] = {}
         self._looked: datetime | None = None
+        self._plugging: Counter[str] = Counter()
 
     # -- rows --
 
@@ -96,11 +97,13 @@ class Dataplane:
         with self._guard:
             return self._applied.setdefault(host, Applied())
 
-    def learn(self, host: str, inventory: Inventory) -> None:
-        """Take over what the host really has. What has faults counts as never applied."""
-        learnt = Applied.of(inventory, self.applied(host))
-        with self._guard:
-            self._applied[host] = learnt
+    def look(self, host: str) -> Inventory:
+        """Learn what the host really has. Raises NetworkDriverError, Transient."""
+        applied = self.applied(host)
+        since = applied.now()
+        inventory = self.driver(host).inventory()
+        applied.learn(inventory, since)
+        return inventory
 
     def look_is_due(self, now: datetime, period: timedelta) -> bool:
         """Whether the hosts were last looked at too long ago."""
@@ -127,28 +130,38 @@ class Dataplane:
 
     # -- one object on one host --
 
-    def apply_network(self, host: str, network_id: str, mine: set[str] | None = None) -> list[str]:
-        """Make the host's share of a network as the rows say; returns what was done. With `mine`, of its ports only
-        these, and the namespace they are plugged into must be there. Raises NetworkDriverError, Transient."""
+    def apply_network(self, host: str, network_id: str, *, looked: bool = False) -> list[str]:
+        """Make the host's share of a network as the rows say; returns what was done. `looked`: the host was just looked
+        at, so that what is not known to be there is not. Raises NetworkDriverError, Transient."""
         with self.turn(network_id), self._doubting(host, "network", network_id):
             with self.reading() as work:
-                plan = specs.network_plan(work, host, network_id, mine)
-            applied, driver = self.applied(host), self.driver(host)
+                plan = specs.network_plan(work, host, network_id)
             if plan is None:
                 return self._without_network(host, network_id)
-            done = []
-            if applied.differs("network", network_id, fingerprint(plan.network)):
-                driver.ensure_network(plan.network)
-                applied.note("network", network_id, fingerprint(plan.network))
-                done.append(f"network {network_id} was made on {host}")
-            groups = groups_mark(fingerprint(each) for each in plan.groups)
-            if applied.differs("groups", network_id, groups):
-                driver.ensure_groups(network_id, plan.groups)
-                applied.note("groups", network_id, groups)
-                done.append(f"security groups on network {network_id} were set on {host}")
-            if mine is None:
-                return done + self._remove_ports(host, plan) + self._apply_ports(host, plan)
-            return done + [self._apply_port(host, each) for each in plan.plugs]
+            return self._apply_plan(host, plan) + self._remove_ports(host, plan) + self._apply_ports(host, plan, looked)
+
+    def _plug_in(self, host: str, network_id: str, port_ids: set[str]) -> None:
+        """Make the network ready and plug these of its ports in."""
+        with self.turn(network_id), self._doubting(host, "network", network_id):
+            with self.reading() as work:
+                plan = specs.network_plan(work, host, network_id, port_ids)
+            if plan is not None:
+                self._apply_plan(host, plan)
+                for each in plan.plugs:
+                    self._apply_port(host, each)
+
+    def _apply_plan(self, host: str, plan: specs.NetworkPlan) -> list[str]:
+        applied, driver, network_id, done = self.applied(host), self.driver(host), plan.network.id, []
+        if applied.mark("network", network_id) != fingerprint(plan.network):
+            driver.ensure_network(plan.network)
+            applied.note("network", network_id, fingerprint(plan.network))
+            done.append(f"network {network_id} was made on {host}")
+        groups = groups_mark(fingerprint(each) for each in plan.groups)
+        if applied.mark("groups", network_id) != groups:
+            driver.ensure_groups(network_id, plan.groups)
+            applied.note("groups", network_id, groups)
+            done.append(f"security groups on network {network_id} were set on {host}")
+        return done
 
     @contextmanager
     def _doubting(self, host: str, kind: str, object_id: str) -> Iterator[None]:
@@ -167,21 +180,18 @@ class Dataplane:
             done.append(f"port {port_id} was removed from {host}")
         return done
 
-    def _apply_ports(self, host: str, plan: specs.NetworkPlan) -> list[str]:
-        """Every port of the network; one that fails does not keep the others from being applied."""
+    def _apply_ports(self, host: str, plan: specs.NetworkPlan, looked: bool) -> list[str]:
+        """What changed of the ports that are plugged in; one that fails does not keep the others from being applied."""
         done, failures = [], []
         for each in plan.plugs:
-            if not self.applied(host).differs("port", each.port.id, _mark(each)):
-                self._ports_are([each.port.id], "ACTIVE")
-                continue
+            mark = self.applied(host).mark("port", each.port.id)
             try:
-                done.append(self._apply_port(host, each))
-            except NamespaceGone:
-                # What it was plugged into has ended: it is wired to nothing until its device is started again.
-                self.write(partial(port_store.set_wiring, port_id=each.port.id, host=host, wiring=None))
-                self.driver(host).remove_port(plan.network.id, each.port.id)
-                self.applied(host).forget("port", each.port.id)
-                done.append(f"port {each.port.id} on {host} lost what it was plugged into")
+                if mark == fingerprint(each.port):
+                    self._ports_are([each.port.id], "ACTIVE")
+                elif mark:
+                    done.append(self._apply_port(host, each))
+                elif looked:
+                    done += self._lost(host, each)
             except (NetworkDriverError, Transient) as failure:
                 failures.append(failure)
         if failures:
@@ -190,9 +200,23 @@ class Dataplane:
 
     def _apply_port(self, host: str, each: specs.Plug) -> str:
         self.driver(host).plug(each.port, each.netns, each.interface, each.default_route)
-        self.applied(host).note("port", each.port.id, _mark(each), each.port.network_id)
+        self.applied(host).note_port(each.port.id, fingerprint(each.port), each.port.network_id, each.netns)
         self._ports_are([each.port.id], "ACTIVE")
         return f"port {each.port.id} was plugged in on {host}"
+
+    def _lost(self, host: str, each: specs.Plug) -> list[str]:
+        """A port is not plugged in any longer. Only its device knows its namespace: the one that was written down may
+        have ended and its path be another process's by now. The port is wired to nothing until its device is wired
+        again."""
+        with self._guard:
+            if each.port.id in self._plugging:
+                return []
+        if not self.write(lambda work: port_store.unwire_if(work, each.port.id, each.netns)):
+            return []
+        self.driver(host).remove_port(each.port.network_id, each.port.id)
+        self.applied(host).forget("port", each.port.id)
+        self.changed({each.port.network_id}, set())
+        return [f"port {each.port.id} on {host} has lost what it was plugged into"]
 
     def _without_network(self, host: str, network_id: str) -> list[str]:
         applied = self.applied(host)
@@ -217,7 +241,7 @@ class Dataplane:
             if spec is None:
                 return self._without_router(host, router_id, ports)
             mark = fingerprint(spec)
-            if not applied.differs("router", router_id, mark):
+            if applied.mark("router", router_id) == mark:
                 return []
             self.driver(host).ensure_router(spec)
             applied.note("router", router_id, mark)
@@ -239,14 +263,29 @@ class Dataplane:
 
     def wire(self, host: str, device_id: str, netns: str) -> None:
         """Plug a device's ports into its namespace, with all that they need: networks, groups, routers."""
-        networks = self.write(lambda work: _wire_rows(work, host, device_id, netns))
-        self._clear(host, netns, {each for found in networks.values() for each in found})
-        for network_id, port_ids in networks.items():
-            self.apply_network(host, network_id, port_ids)
+        with self._announced(device_id):
+            networks = self.write(lambda work: _wire_rows(work, host, device_id, netns))
+            self._clear(host, netns, {each for found in networks.values() for each in found})
+            for network_id, port_ids in networks.items():
+                self._plug_in(host, network_id, port_ids)
         for router_id in self._routers_on(host, set(networks)):
             # A router that cannot be made is told on the router; a container beside it can still do its work.
             with suppress(NetworkDriverError, Transient, Refused):
                 self._ready_router(host, router_id, set(networks))
+
+    @contextmanager
+    def _announced(self, device_id: str) -> Iterator[None]:
+        """While a device is being wired, that its ports are not plugged in yet is no loss."""
+        with self.reading() as work:
+            ports = [each.id for each in port_store.of_device(work, device_id)]
+        with self._guard:
+            self._plugging.update(ports)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._plugging.subtract(ports)
+                self._plugging += Counter()
 
     def _routers_on(self, host: str, networks: set[str]) -> list[str]:
         """The routers on this host, or on none yet, that have a port on one of these networks."""
@@ -261,7 +300,7 @@ class Dataplane:
         if router is not None and router.host is None:
             self.write(lambda work: router_store.place(work, [router_id], host))
         for network_id in sorted(networks - ready):
-            self.apply_network(host, network_id, set())
+            self._plug_in(host, network_id, set())
         self.apply_router(host, router_id)
 
     def _clear(self, host: str, netns: str, staying: set[str]) -> None:
@@ -313,10 +352,6 @@ class Dataplane:
             other = floating_store.wrong_status(work, router_id, status)
         if other:
             self.write(lambda work: floating_store.set_status(work, router_id, status))
-
-
-def _mark(plug: specs.Plug) -> str:
-    return f"{fingerprint(plug.port)} {plug.netns} {plug.interface} {plug.default_route}"
 
 
 def _wire_rows(work: Work, host: str, device_id: str, netns: str) -> dict[str, set[str]]:

@@ -6,6 +6,7 @@ Woken by a change it applies what changed; on its period, at start and when run 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.steps import Refused, Transient
@@ -50,8 +51,7 @@ def _run_on(plane: Dataplane, host: str, changed: tuple[set[str], set[str]] | No
         wanted = specs.networks_on(work, host)
         placed = router_store.on_host(work, host)
     if changed is None:
-        inventory = plane.driver(host).inventory()
-        plane.learn(host, inventory)
+        inventory = plane.look(host)
         networks = wanted | {each.id for each in inventory.networks} | {each.network_id for each in inventory.ports}
         routers = {*placed, *(each.id for each in inventory.routers)}
         _sweep(plane, host, inventory, report)
@@ -60,11 +60,12 @@ def _run_on(plane: Dataplane, host: str, changed: tuple[set[str], set[str]] | No
         with plane.reading() as work:
             networks = networks | {port.network_id for each in routers for port in port_store.of_router(work, each)}
     report.examined += len(networks) + len(routers)
+    apply = partial(plane.apply_network, host, looked=changed is None)
     # A router needs its networks first, and must let go of a network before that is removed.
-    _each(sorted(networks & wanted), lambda network_id: plane.apply_network(host, network_id), "network", host, report)
+    _each(sorted(networks & wanted), apply, "network", host, report)
     for router_id in sorted(routers):
         _apply_router(plane, host, router_id, report)
-    _each(sorted(networks - wanted), lambda network_id: plane.apply_network(host, network_id), "network", host, report)
+    _each(sorted(networks - wanted), apply, "network", host, report)
 
 
 def _apply_router(plane: Dataplane, host: str, router_id: str, report: Report) -> None:

@@ -265,7 +265,11 @@ def test_damage_on_the_host_is_said_by_check_and_repaired(lab: Lab) -> None:
     assert any("its bridge is gone" in each for each in said)
     assert facade.broken_devices(lab.services, lab.host) == {"c1"}
     assert lab.reconcile()
+    lab.reconcile()
     assert lab.differences() == []
+    assert lab.tenant.show("ports", port.id)["status"] == "DOWN"
+    assert facade.broken_devices(lab.services, lab.host) == {"c1"}
+    facade.wire(lab.services, lab.host, "c1", NETNS)
     assert lab.real.plugs[port.id].netns == NETNS
     assert facade.broken_devices(lab.services, lab.host) == set()
 
@@ -408,3 +412,58 @@ def test_a_router_that_cannot_be_made_does_not_keep_a_device_from_being_wired(la
     lab.tenant.change("routers", lab.tenant.list("routers")[0]["id"], admin_state_up=True)
     (port,) = lab.container("c1")
     assert lab.real.plugs[port.id].netns == NETNS
+
+
+def test_a_lost_port_is_never_plugged_into_what_has_its_namespaces_path_by_now(lab: Lab) -> None:
+    """The path of a namespace is a process id in disguise: the same path may be another process's, even the host's."""
+    lab.container("c1")
+    lab.running.worlds.network.end_namespace(NETNS)
+    lab.running.worlds.network.gone.clear()
+    for _ in range(3):
+        lab.reconcile()
+    assert lab.real.plugs == {}
+
+
+def test_a_port_being_plugged_in_is_no_lost_port(lab: Lab) -> None:
+    """The reconciler looks at the host between the row that says a port is wired and the plug itself."""
+    plane, found = lab.services.bound["network"], []
+    call = lab.running.worlds.network.call
+    networks = [lab.tenant.net(f"10.{number}.0.0/24")[0] for number in (60, 61)]
+
+    def looked_at(name: str) -> Any:
+        if name == "plug" and not found:
+            found.append(plane.look(lab.host))
+            found.append(plane.apply_network(lab.host, networks[1]["id"], looked=True))
+        return call(name)
+
+    lab.running.worlds.network.call = looked_at  # type: ignore[method-assign]
+    try:
+        ports = lab.container("c1", *({"network": each["id"]} for each in networks))
+    finally:
+        lab.running.worlds.network.call = call  # type: ignore[method-assign]
+    assert len(found) == 2
+    assert set(lab.real.plugs) == {each.id for each in ports}
+    assert {lab.tenant.show("ports", each.id)["status"] for each in ports} == {"ACTIVE"}
+
+
+def test_what_was_applied_while_the_host_was_looked_at_counts(lab: Lab) -> None:
+    (port,) = lab.container("c1")
+    known = lab.services.bound["network"].applied(lab.host)
+    since, seen = known.now(), lab.services.bound["network"].driver(lab.host).inventory()
+    known.note_port(port.id, "newer", port.network_id, NETNS)
+    known.learn(seen, since)
+    assert known.mark("port", port.id) == "newer"
+    known.learn(seen, known.now())
+    assert known.mark("port", port.id) == seen.ports[0].fingerprint
+
+
+def test_a_failure_on_a_network_does_not_cost_its_ports_their_plugs(lab: Lab) -> None:
+    (port,) = lab.container("c1")
+    lab.running.worlds.network.fail_next("ensure_groups", HostFailure("no memory", "nft"))
+    lab.tenant.make(
+        "security-group-rules", security_group_id=port.security_groups[0], direction="ingress", protocol="tcp"
+    )
+    assert lab.running.cloud.reconcilers.run_once("network").failed
+    lab.reconcile()
+    assert lab.real.plugs[port.id].netns == NETNS
+    assert lab.differences() == []

@@ -249,6 +249,15 @@ def set_wiring(work: Work, port_id: str, host: str, wiring: dict[str, Any] | Non
     work.tx.update(_ports(), {"wiring": wiring} if wiring else {"wiring": None, "status": "DOWN"}, id=port_id)
 
 
+def unwire_if(work: Work, port_id: str, netns: str) -> bool:
+    """The port is plugged in nowhere, if it was to be in this namespace; returns whether it was."""
+    found = get(work, port_id)
+    if found is None or not found.wiring or found.wiring["netns"] != netns:
+        return False
+    work.tx.update(_ports(), {"wiring": None, "status": "DOWN"}, id=port_id)
+    return True
+
+
 def set_status(work: Work, port_ids: Iterable[str], status: str) -> None:
     """What hosts made of these ports."""
     source = _ports()
