@@ -52,6 +52,8 @@ class Endpoint:
     read: Callable[[Room, Any, Version | None], Any] | None = None
     query: Sequence[Field] | None = None
     before: Callable[[Services, Caller, Record], None] | None = None
+    #: The resource whose collection this lists, and which can therefore be watched here.
+    watches: Resource | None = None
     doc: str = ""
 
     def lives_in(self, asked: Version | None) -> bool:
@@ -63,8 +65,9 @@ class Endpoint:
 
 def endpoints(room: Room) -> Iterator[Endpoint]:
     """Every endpoint of a room, routes first."""
+    collections = {each.path: each for each in room.resources}
     for route in room.routes:
-        yield _route(room, route)
+        yield _route(room, route, collections.get(route.path) if route.method == "GET" else None)
     for resource in room.resources:
         yield from _verbs(room, resource)
         for action in resource.actions:
@@ -79,7 +82,7 @@ def _reads(method: str, declared: Reads | None) -> Reads:
     return declared or ("database" if method in ("GET", "HEAD") else "nothing")
 
 
-def _route(room: Room, route: Route) -> Endpoint:
+def _route(room: Room, route: Route, watches: Resource | None) -> Endpoint:
     def handle(work: Work, call: Call) -> Any:
         request = call.request
         request.body = call.body
@@ -99,6 +102,7 @@ def _route(room: Room, route: Route) -> Endpoint:
         since=_version(route.since),
         read=_bare_reader(route.body),
         query=route.query,
+        watches=watches,
         doc=route.doc,
     )
 
@@ -160,6 +164,7 @@ def _verbs(room: Room, resource: Resource) -> Iterator[Endpoint]:
             allow=resource.allow("list"),
             reads="database",
             before=resource.before.get("list"),
+            watches=resource,
         ),
         "show": lambda: Endpoint(
             room=room,
@@ -168,6 +173,7 @@ def _verbs(room: Room, resource: Resource) -> Iterator[Endpoint]:
             path=member,
             status=200,
             handle=_show(room, resource),
+            query=resource.show_query,
             find=find,
             allow=resource.allow("show"),
             reads="database",
@@ -389,8 +395,19 @@ def _given_object(endpoint: Endpoint, call: Call) -> Record:
 def read_call(endpoint: Endpoint, call: Call, asked: Version | None) -> None:
     """Validate body and query of a call, in place. Raises BadRequest."""
     if endpoint.query is not None:
+        _refuse_unknown_query(endpoint, call.request)
         call.query = read_query(endpoint.query, call.request.raw_query, asked)
     call.body = endpoint.read(endpoint.room, call.given, asked) if endpoint.read else call.given
+
+
+def _refuse_unknown_query(endpoint: Endpoint, request: Request) -> None:
+    if endpoint.room.dialect.unknown_filters != "refuse":
+        return
+    known = {each.name for each in endpoint.query or ()}
+    for name, _ in request.raw_query:
+        if name not in known:
+            offered = ", ".join(sorted(known)) or "none"
+            raise BadRequest(f"Unknown parameter: {name[:80]}.", field=name, remedy=f"Known are: {offered}.")
 
 
 def as_reply(work: Work, endpoint: Endpoint, result: Any) -> Reply:

@@ -48,10 +48,7 @@ def visible_rows(work: Work, resource: Resource) -> sa.Select[Any]:
 
 def page(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> Page:
     """The page that the query string asks for. Raises BadRequest for a bad limit, marker, sort or filter."""
-    query = read_query(resource.list_query, raw, work.version)
-    statement = _filtered(work, resource, dialect, raw, {each.name for each in resource.list_query})
-    if resource.narrow:
-        statement = resource.narrow(work, statement, query)
+    statement = matching(work, resource, dialect, raw)
     if not dialect.paging:
         order = [resource.table.c[name] for name, _ in _sort_keys(resource, dialect, [])]
         return Page(work.tx.all(statement.order_by(*order)), None)
@@ -68,6 +65,16 @@ def page(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[s
         statement = statement.order_by(column.asc() if ascending else column.desc())
     records = work.tx.all(statement.limit(limit + 1) if limit is not None else statement)
     return _cut(records, limit, backwards, resource.id_field, marker is not None)
+
+
+def matching(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> sa.Select[Any]:
+    """A select of the rows that the caller may know of and the query string's filters leave. Raises BadRequest for a
+    bad filter."""
+    query = read_query(resource.list_query, raw, work.version)
+    statement = _filtered(work, resource, dialect, raw, {each.name for each in resource.list_query})
+    if resource.narrow:
+        statement = resource.narrow(work, statement, query)
+    return statement
 
 
 def _cut(records: list[Record], limit: int | None, backwards: bool, key: str, marked: bool) -> Page:
@@ -105,7 +112,7 @@ def _sort_keys(resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, st
                 directions.append(direction or ("desc" if dialect.sort_parameter == "sort" else "asc"))
     chosen: list[tuple[str, bool]] = []
     default_column, default_direction = resource.default_sort or (_default_order(resource), "asc")
-    for index, key in enumerate(keys):
+    for index, key in enumerate(keys or [default_column]):
         direction = (
             directions[index] if index < len(directions) else (directions[-1] if directions else default_direction)
         )
@@ -117,8 +124,6 @@ def _sort_keys(resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, st
                 f"'{direction[:80]}' is not a sort direction.", field="sort_dir", remedy="Give asc or desc."
             )
         chosen.append((each.name, direction == "asc"))
-    if not chosen:
-        chosen = [(default_column, default_direction == "asc")]
     if all(name != resource.id_field for name, _ in chosen):
         chosen.append((resource.id_field, chosen[0][1]))
     return chosen

@@ -284,7 +284,7 @@ class Resource:
       create(work, wanted) -> Record; update(work, record, changes) -> Record; delete(work, record, query) -> None.
     parents: {placeholder: column} for nested collections; within(work, params) finds the parent first and raises
     NotFound. operations: action → durable steps, for `work.begin`.
-    delete_query / list_query / create_query: further query parameters those take (list: handed to `narrow`).
+    list_query, show_query, create_query, delete_query: query parameters those take (list: handed to `narrow`).
     narrow(work, statement, query) may change a list's select. view(work, record, shown) may change an answer.
     before: verb → f(services, caller, record), called in a pool with no transaction open, after validation and a first
     policy check (record: the input, which it may change; {} for list): slow hashing, rows that must exist before a
@@ -313,6 +313,7 @@ class Resource:
     create_query: Sequence[Field] = ()
     delete_query: Sequence[Field] = ()
     list_query: Sequence[Field] = ()
+    show_query: Sequence[Field] = ()
     narrow: Callable[["Work", Any, Record], Any] | None = None
     view: Callable[["Work", Record, dict[str, Any]], dict[str, Any]] | None = None
     #: Called once per answer with all its records, so that computed fields need one query, not one per object.

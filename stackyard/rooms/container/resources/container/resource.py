@@ -187,6 +187,7 @@ CONTAINER = Resource(
         "delete": writes("delete"),
     },
     list_query=[Field(name="all_projects", kind=Boolean(), default=False)],
+    show_query=[Field(name="all_projects", kind=Boolean(), default=False)],
     create_query=[Field(name="run", kind=Boolean(), default=False)],
     delete_query=[
         Field(name="force", kind=Boolean(), default=False),
