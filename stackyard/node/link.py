@@ -85,6 +85,8 @@ class Link:
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
         self._closed = False
+        self._ended = threading.Event()
+        self._why_ended = ""
         self._pending: dict[int, _Pending] = {}
         self._streams = Streams(self.tell)
 
@@ -95,6 +97,14 @@ class Link:
     def close(self) -> None:
         """Cut the connection: calls under way raise Transient and streams break, at both ends."""
         self._transport.close()
+
+    def wait_for_end(self, seconds: float | None) -> bool:
+        """Wait until the connection is closed or broken, at most so long; whether it is."""
+        return self._ended.wait(seconds)
+
+    def why_ended(self) -> str:
+        """What ended the connection, once it has ended."""
+        return self._why_ended
 
     def call(
         self, target: str, contract: Contract, method: Method, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -190,9 +200,11 @@ class Link:
         try:
             while True:
                 self._handle(messages.decode(self._transport.receive()))
-        except TransportClosed:
-            log.debug("%s has closed its link", self.name)
-        except Exception:
+        except TransportClosed as closed:
+            self._why_ended = str(closed)
+            log.debug("%s has closed its link: %s", self.name, closed)
+        except Exception as wrong:
+            self._why_ended = f"{self.name} sent what cannot be understood: {wrong}"
             log.exception("%s sent what cannot be understood; closing its link", self.name)
         finally:
             self._transport.close()
@@ -206,6 +218,7 @@ class Link:
             each.fail(self._out_of_reach())
         self._streams.end(self._out_of_reach())
         self._owner.gone(self)
+        self._ended.set()
 
     def _handle(self, message: Message) -> None:
         match message:

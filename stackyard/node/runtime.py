@@ -52,7 +52,9 @@ class Node:
         self._facts = facts
         self._announce_every = announce_every
         self._dispatcher = Dispatcher(self._targets, workers)
+        # Read without the lock: it is replaced, never changed.
         self._links: list[Link] = []
+        self._changing = threading.Lock()
         self._closed = threading.Event()
         self._streams: dict[str, Any] = {}
 
@@ -65,12 +67,16 @@ class Node:
                     target=self._watch, args=(room, target.implementation), name=f"watch {room}", daemon=True
                 ).start()
 
-    def connect(self, transport: Transport) -> None:
+    def connect(self, transport: Transport) -> Link:
         """Serve a server over this connection, beside those there are. A broken one is forgotten: connect again."""
         link = Link(transport, self, f"the server of {self.name}")
         link.tell(self._hello())
-        self._links = [*self._links, link]
+        with self._changing:
+            self._links = [*self._links, link]
         link.start()
+        if self._closed.is_set():
+            link.close()
+        return link
 
     def server(self, service: str) -> Any:
         """A stand-in for a service that the server offers (the newest connection's). Its calls raise the service's own
@@ -107,7 +113,8 @@ class Node:
 
     def gone(self, link: Link) -> None:
         """A server went away; what it asked for durably runs on."""
-        self._links = [each for each in self._links if each is not link]
+        with self._changing:
+            self._links = [each for each in self._links if each is not link]
         self._dispatcher.gone(link)
 
     def _newest_link(self) -> Link:

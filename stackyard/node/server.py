@@ -73,16 +73,20 @@ class ConnectedNodes:
         self._grace = grace
         self._hosts: dict[str, _Seen] = {}
         self._links: set[Link] = set()
+        self._proved: dict[Link, str] = {}
         self._changed = threading.Condition()
         self._handlers: dict[str, list[Handler]] = {}
         # One thread: handlers see a host's events in their order, and never hold up a link.
         self._events = Pool(1, "node events")
 
-    def attach(self, transport: Transport) -> None:
-        """Take a node's connection; the host counts as connected once its hello has come."""
-        link = Link(transport, self, "a node", self._grace)
+    def attach(self, transport: Transport, name: str | None = None) -> None:
+        """Take a node's connection; the host counts as connected once its hello has come. `name`: who it has proved to
+        be; one that says another name is cut off."""
+        link = Link(transport, self, "a node" if name is None else f"node {name}", self._grace)
         with self._changed:
             self._links.add(link)
+            if name is not None:
+                self._proved[link] = name
         link.start()
 
     def names(self) -> list[str]:
@@ -160,6 +164,7 @@ class ConnectedNodes:
         host = self._host_of(link)
         with self._changed:
             self._links.discard(link)
+            self._proved.pop(link, None)
             if host is not None:
                 self._hosts[host].connected = False
                 self._hosts[host].last_seen = self._now()
@@ -168,6 +173,11 @@ class ConnectedNodes:
             self._publish(GONE, host, None)
 
     def _greet(self, link: Link, hello: Hello) -> None:
+        proved = self._proved.get(link)
+        if proved is not None and (hello.node, hello.facts.hostname) != (proved, proved):
+            log.warning("%s says that it is %s: it is cut off", link.name, hello.node)
+            link.close()
+            return
         with self._changed:
             before = self._hosts.get(hello.node)
             self._hosts[hello.node] = _Seen(link, hello, True, self._now())

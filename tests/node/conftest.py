@@ -1,21 +1,26 @@
 """A server and a node, linked in memory and, to keep the protocol apart from its transport, over a socket."""
 
 import contextlib
+import functools
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
-from stackyard.node import memory
+from stackyard.node import certificates, memory
+from stackyard.node.certificates import Signer
 from stackyard.node.messages import HostFacts
 from stackyard.node.runtime import Node
 from stackyard.node.server import ConnectedNodes
+from stackyard.node.tls import LINK, TlsTransport
 from stackyard.node.transport import Transport, TransportClosed
 from tests.node.bench import RealBench, WallClock
 from tests.node.workbench import Clock, Workbench
@@ -67,6 +72,33 @@ def socket_pair() -> tuple[Transport, Transport]:
     return SocketTransport(here), SocketTransport(there)
 
 
+@functools.cache
+def _certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a server and a node of one cloud show each other."""
+    now = datetime.now(UTC)
+    signer = Signer(*Signer.create(now))
+    key, request = certificates.new_request("yard1")
+    server = certificates.server_context(signer.certificate, signer.issue_to_server(now, timedelta(days=1)))
+    identity = key + signer.issue_to_node(request, "yard1", now, timedelta(days=1)).pem
+    return server, certificates.client_context(LINK, signer.certificate, identity)
+
+
+def tls_pair() -> tuple[Transport, Transport]:
+    """Two ends of a TLS connection over real sockets."""
+    server, client = _certified()
+    one, other = socket.socketpair()
+    here, there = TlsTransport(one, server, is_server=True), TlsTransport(other, client, is_server=False)
+    shaking = threading.Thread(target=here.handshake, args=(5,))
+    shaking.start()
+    there.handshake(5)
+    shaking.join()
+    return here, there
+
+
+#: Every transport there is, and one of the tests' own.
+PAIRS = {"memory": memory.pair, "socket": socket_pair, "tls": tls_pair}
+
+
 @dataclass
 class Yard:
     """One server, and nodes that come and go."""
@@ -115,7 +147,7 @@ def make_yard(pair: Callable[[], tuple[Transport, Transport]]) -> Iterator[Yard]
     nodes.close()
 
 
-@pytest.fixture(params=[memory.pair, socket_pair], ids=["memory", "socket"])
+@pytest.fixture(params=PAIRS.values(), ids=PAIRS.keys())
 def yard(request: pytest.FixtureRequest) -> Iterator[Yard]:
     yield from make_yard(request.param)
 

@@ -1,19 +1,20 @@
 """The driver suites over the link: a driver behind it cannot be told from the driver itself."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from stackyard.node import memory
 from stackyard.node.messages import HostFacts
 from stackyard.node.runtime import Node
 from stackyard.node.server import ConnectedNodes
+from stackyard.node.transport import Transport
 from stackyard.rooms.container.driver import ContainerDriver
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
 from stackyard.rooms.network.driver import NetworkDriver
 from stackyard.testing.container_driver import ContainerDriverConformance, Kit
 from stackyard.testing.network_driver import NetworkDriverSuite
+from tests.node.conftest import PAIRS
 from tests.rooms.container.drivers.test_fake import taught_world
 from tests.rooms.network.drivers.test_fake import FakeHost
 
@@ -23,7 +24,8 @@ CONTRACTS: Mapping[str, type] = {"container": ContainerDriver, "network": Networ
 class Nodes:
     """A new node for every driver."""
 
-    def __init__(self) -> None:
+    def __init__(self, pair: Callable[[], tuple[Transport, Transport]]) -> None:
+        self._pair = pair
         self.server = ConnectedNodes(CONTRACTS)
         self.nodes: list[Node] = []
 
@@ -31,7 +33,7 @@ class Nodes:
         host = f"host{len(self.nodes)}"
         node = Node(host, {room: driver}, CONTRACTS, lambda: HostFacts(hostname=host))
         self.nodes.append(node)
-        here, there = memory.pair()
+        here, there = self._pair()
         self.server.attach(here)
         node.connect(there)
         assert self.server.wait_for(host, 5)
@@ -43,9 +45,9 @@ class Nodes:
         self.server.close()
 
 
-@pytest.fixture
-def nodes() -> Iterator[Nodes]:
-    made = Nodes()
+@pytest.fixture(params=["memory", "tls"])
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    made = Nodes(PAIRS[request.param])
     yield made
     made.close()
 
