@@ -4,11 +4,13 @@ import argparse
 import datetime
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from conformance import lists, page, suite
 from conformance.lists import OFFERED, Service
@@ -35,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: every listed test passed. 1: some did not."""
     asked = parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     chosen = [each for each in OFFERED if not asked.service or each.name in asked.service]
     if asked.page:
         page.write()
@@ -44,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="sy-conformance-") as scratch:
         return 0 if _run(asked, chosen, asked.logs.absolute() if asked.logs else Path(scratch)) else 1
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    """End as after Ctrl-C: the cloud is purged on the way out."""
+    raise SystemExit(128 + number)
 
 
 def _tests(service: Service, asked: argparse.Namespace) -> list[str]:
