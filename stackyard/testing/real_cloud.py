@@ -157,11 +157,16 @@ def real_cloud(**settings: Any) -> Iterator[RealCloud]:
 
 
 def free_range() -> IPv4Network:
-    """A range of 198.18.0.0/16 (set aside for tests of network devices) that the host has no route to."""
-    listed = subprocess.run(["ip", "-json", "-4", "route"], capture_output=True, check=True).stdout
-    taken = [IPv4Network(each["dst"]) for each in json.loads(listed) if each["dst"] != "default"]
+    """A range of 198.18.0.0/16 (set aside for tests of network devices) where the host has no route, no address."""
+    taken = [IPv4Network(each["dst"]) for each in _ip("route") if each["dst"] != "default"]
+    taken += [IPv4Network(each["local"]) for link in _ip("address") for each in link["addr_info"]]
     free = [each for each in IPv4Network("198.18.0.0/16").subnets(new_prefix=24) if not any(map(each.overlaps, taken))]
     return secrets.choice(free)
+
+
+def _ip(what: str) -> list[dict[str, Any]]:
+    listed = subprocess.run(["ip", "-json", "-4", what], capture_output=True, check=True).stdout
+    return list(json.loads(listed))
 
 
 def eventually(probe: Callable[[], T | None], within: float, otherwise: str | Callable[[], str]) -> T:

@@ -46,8 +46,10 @@ class Tenant:
         """Delete all that the project has."""
         if self.cloud.is_dead():
             self.cloud.up()
+        admin = self.cloud.seeded("stackyard-admin", **NEWEST)
         for each in self.api.get("/container/v1/containers")["containers"]:
-            self.cloud.admin("DELETE", f"/container/v1/containers/{each['uuid']}?force=true&all_projects=true")
+            path = f"/container/v1/containers/{each['uuid']}?force=true&all_projects=true"
+            assert admin("DELETE", path).status_code in (204, 404, 409)
         eventually(self._has_no_containers, 30, self._stories)
         for each in self.collection("floatingips"):
             self.delete("floatingips", each["id"])
@@ -119,11 +121,16 @@ class Tenant:
         return str(rule["id"])
 
     def floating_ip(self, container_id: str) -> str:
-        """A floating IP that leads to the container: its address."""
+        """A floating IP that leads to the container: its address, once it does. Before, packets to it leave the host."""
         [public] = self.collection("networks?router:external=true")
         port = self.collection(f"ports?device_id={container_id}")[0]
         made = self.make("floatingips", "floatingip", floating_network_id=public["id"], port_id=port["id"])
+        eventually(lambda: self._is_active(made["id"]), 15, "the floating IP does not become ACTIVE")
         return str(made["floating_ip_address"])
+
+    def _is_active(self, floating_id: str) -> bool | None:
+        shown = self.api.get(f"/networking/v2.0/floatingips/{floating_id}")["floatingip"]
+        return shown["status"] == "ACTIVE" or None
 
     # -- containers --
 
