@@ -12,7 +12,7 @@ from typing import cast
 
 from stackyard.hosts import machine
 from stackyard.hosts.dockerd import Engine, ExistingEngine, PrivateEngine
-from stackyard.kernel import migrations
+from stackyard.kernel import changes, migrations
 from stackyard.kernel.app import Front
 from stackyard.kernel.caller import Caller, service_caller
 from stackyard.kernel.chain import Chain
@@ -111,8 +111,9 @@ class Cloud:
             clock=self.clock, nodes=self.nodes, settings=self.settings, bound={},
             signal=self._signal,
         )  # fmt: skip
+        of_rooms = (each for room in self.rooms for each in room.reconcilers)
         self.reconcilers = Reconcilers(
-            self.services, [auditing(self.book), pruning(), *(each for room in self.rooms for each in room.reconcilers)]
+            self.services, [auditing(self.book), pruning(), changes.forgetting(), *of_rooms]
         )
         self.workers = Workers(
             self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ)
@@ -133,6 +134,7 @@ class Cloud:
     def prepare(self) -> None:
         """Bring the database to this version, bind the rooms, write the first rows. Idempotent."""
         migrations.upgrade(self.database, self.rooms)
+        changes.install(self.database, self.rooms)
         for room in self.rooms:
             if room.start:
                 room.start(self.services)

@@ -19,6 +19,7 @@ import uvicorn
 
 from stackyard import __version__
 from stackyard.assemble import Cloud, Host
+from stackyard.cli.node_verbs import node_verbs
 from stackyard.cli.operator import SOCKET, CommandFailed
 from stackyard.kernel import logs
 from stackyard.kernel.journal import why
@@ -117,6 +118,7 @@ class Server:
         """What the operator can ask."""
         return {
             "status": self.status, "why": self.why, "check": self.check, "reconcile": self.reconcile, "stop": self.stop,
+            **node_verbs(self.cloud),
         }  # fmt: skip
 
     async def serve(self, api: socket.socket, operator: socket.socket) -> None:
@@ -192,6 +194,7 @@ class Server:
 
     def stop(self, _: str) -> dict[str, Any]:
         """Begin to go down."""
+        self.cloud.front.begin_closing()
         self.api.should_exit = True
         return {"pid": os.getpid()}
 

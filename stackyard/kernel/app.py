@@ -81,8 +81,13 @@ class Front:
             self.slow_pool if slow else self.pool, self.chain.run, exchange
         )
 
+    def begin_closing(self) -> None:
+        """End what would stay open: watches. From any thread."""
+        self.chain.bell.close()
+
     def close(self) -> None:
         """End the pools; running handlers finish."""
+        self.begin_closing()
         self.pool.shutdown(wait=True)
         self.slow_pool.shutdown(wait=True, cancel_futures=True)
 
@@ -118,6 +123,10 @@ def _send(front: Front, req: falcon.asgi.Request, resp: falcon.asgi.Response, re
     resp.status = reply.status
     for name, value in reply.headers.items():
         resp.set_header(name, value)
+    if reply.events is not None:
+        resp.content_type = reply.content_type
+        resp.stream = streams.while_there(streams.client_of(req), reply.events)
+        return
     if reply.stream is not None:
         resp.content_type = reply.content_type
         if req.method != "HEAD":

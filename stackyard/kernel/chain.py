@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from stackyard.kernel import routing
+from stackyard.kernel import routing, watch
 from stackyard.kernel.caller import ANONYMOUS, Caller
 from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.endpoints import Call, Endpoint, as_reply, policy_target, read_call
@@ -56,6 +56,7 @@ class Chain:
         self.services = services
         self.router = router
         self.validate_token = validate_token
+        self.bell = watch.Bell(services.database)
 
     # -- before the body is read: on the event loop's thread, only quick look-ups --
 
@@ -84,7 +85,7 @@ class Chain:
         except ApiError:
             exchange.candidates = None
         public = exchange.candidates and exchange.candidates[0].token == "none"
-        if not public and _lacks_an_id(exchange):
+        if (not public and _lacks_an_id(exchange)) or "\x00" in exchange.request.path:
             exchange.candidates = None
 
     def choose_version(self, exchange: Exchange) -> None:
@@ -177,10 +178,28 @@ class Chain:
         endpoint, call = exchange.endpoint, exchange.call
         assert endpoint is not None and call is not None
         self.find_and_allow(exchange, work)
+        if endpoint.watches and watch.asked(exchange.request):
+            return self.watch(exchange, work)
         if not endpoint.before:
             self.validate(exchange)
         result = endpoint.handle(work, call)
         return result if callable(result) else as_reply(work, endpoint, result)
+
+    def watch(self, exchange: Exchange, work: Work) -> Reply:
+        """The changes of the collection, as they come."""
+        assert exchange.endpoint is not None
+        watching = watch.Watch.begin(
+            work, exchange.endpoint, exchange.request, lambda tx: self._renewed(exchange, tx), self.bell
+        )
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return Reply(events=watching.events(), content_type="text/event-stream", headers=headers)
+
+    def _renewed(self, exchange: Exchange, tx: Transaction) -> Work:
+        """The same request in a later transaction. Raises ApiError when it would be refused by now."""
+        self.authenticate(exchange, tx)
+        work = self.work(exchange, tx)
+        self.find_and_allow(exchange, work)
+        return work
 
     def run(self, exchange: Exchange) -> Reply:
         """Handle in the transaction the endpoint needs. Blocking."""

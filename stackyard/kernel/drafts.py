@@ -15,10 +15,13 @@ from alembic.autogenerate import api
 from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext
 
+from stackyard.kernel import changes, enrolment
 from stackyard.kernel.branches import Branch, kernel_branch, room_branch, upgrade_branches
 from stackyard.kernel.database import Database, Instant, Json
-from stackyard.kernel.journal import TABLES
+from stackyard.kernel.journal import TABLES as JOURNAL_TABLES
 from stackyard.kernel.room import Room
+
+KERNEL_TABLES: Sequence[sa.Table] = (*JOURNAL_TABLES, *changes.TABLES, *enrolment.TABLES)
 
 #: Constraints get names, so that a later migration can name what it drops.
 _NAMES = {
@@ -110,7 +113,7 @@ def write(name: str, title: str) -> Path | None:
 
 def _subject(name: str) -> tuple[Branch, Sequence[sa.Table]]:
     if name == "kernel":
-        return kernel_branch(), TABLES
+        return kernel_branch(), KERNEL_TABLES
     room = room_named(name)
     branch = room_branch(room)
     if branch is None:

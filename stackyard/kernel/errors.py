@@ -100,6 +100,13 @@ class QuotaExceeded(Conflict):
     title = "Quota Exceeded"
 
 
+class Gone(ApiError):
+    """410: what is asked for was there and is kept no longer."""
+
+    status = 410
+    title = "Gone"
+
+
 class PreconditionFailed(ApiError):
     """412: the If-Match or revision asked for is not the current one."""
 

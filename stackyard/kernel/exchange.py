@@ -1,6 +1,6 @@
 """What a handler sees of a request and gives as an answer, free of any HTTP framework."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,11 +35,12 @@ class Request:
 @dataclass(kw_only=True)
 class Reply:
     """An answer: JSON-able `body`, or raw `data`, or a `stream` of chunks (closed in every case when it has
-    `close`)."""
+    `close`), or `events` that come on the event loop's thread for as long as the client stays."""
 
     status: int = 200
     body: Any = None
     data: bytes | None = None
     stream: Iterable[bytes] | None = None
+    events: AsyncIterator[bytes] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"

@@ -72,6 +72,7 @@ class RunningCloud(Doors):
 
     def stop(self) -> None:
         """Go down in order."""
+        self.cloud.front.begin_closing()
         self._server.stop()
         self.cloud.stop()
 

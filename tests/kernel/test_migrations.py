@@ -15,7 +15,6 @@ import stackyard.rooms
 from stackyard.kernel import branches, drafts, migrations
 from stackyard.kernel.branches import Branch
 from stackyard.kernel.database import Database
-from stackyard.kernel.journal import TABLES
 from stackyard.kernel.room import Room
 
 
@@ -32,7 +31,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def test_the_kernels_migrations_make_exactly_its_declared_tables() -> None:
-    assert drafts.render(branches.kernel_branch(), TABLES) is None
+    assert drafts.render(branches.kernel_branch(), drafts.KERNEL_TABLES) is None
 
 
 @pytest.mark.parametrize("room", rooms(), ids=lambda room: room.name)
@@ -47,7 +46,7 @@ def test_a_rooms_migrations_make_exactly_its_declared_tables(room: Room) -> None
 
 def test_a_declaration_without_its_migration_is_noticed() -> None:
     forgotten = sa.Table("forgotten", sa.MetaData(), sa.Column("id", sa.String(36), primary_key=True))
-    body = drafts.render(branches.kernel_branch(), [*TABLES, forgotten])
+    body = drafts.render(branches.kernel_branch(), [*drafts.KERNEL_TABLES, forgotten])
     assert body is not None
     assert "create_table('forgotten'" in body
 
