@@ -4,9 +4,11 @@ Everything is bound here, in order, in plain calls; nothing else in the project 
 """
 
 import os
+import platform
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -14,6 +16,7 @@ from stackyard.hosts import machine
 from stackyard.hosts.dockerd import Engine, ExistingEngine, PrivateEngine
 from stackyard.kernel import changes, migrations
 from stackyard.kernel.app import Front
+from stackyard.kernel.bulletin import Bulletin, cloud_clock
 from stackyard.kernel.caller import Caller, service_caller
 from stackyard.kernel.chain import Chain
 from stackyard.kernel.database import Database, Transaction
@@ -25,7 +28,7 @@ from stackyard.kernel.reconcilers import Reconcilers
 from stackyard.kernel.room import Room
 from stackyard.kernel.routing import Router
 from stackyard.kernel.settings import Settings
-from stackyard.kernel.work import Clock, Services, SystemClock, Work
+from stackyard.kernel.work import Clock, Services, Work
 from stackyard.node.memory import pair
 from stackyard.node.messages import HostFacts
 from stackyard.node.runtime import Node
@@ -82,6 +85,11 @@ class Host:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _place(settings: Settings) -> str:
+    """What tells this server from the others of the cloud, the same after each restart."""
+    return f"{zlib.crc32(f'{platform.node()}:{settings.state_dir}'.encode()):08x}"
+
+
 def _engine(settings: Settings) -> Engine:
     if settings.engine != "private":
         return ExistingEngine(settings.engine)
@@ -95,7 +103,7 @@ class Cloud:
 
     settings: Settings
     drivers: Mapping[str, object]
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock | None = None
     rooms: Sequence[Room] = ROOMS
     facts: HostFacts | None = None
     threads: int = 8
@@ -103,12 +111,13 @@ class Cloud:
 
     def __post_init__(self) -> None:
         self.database = Database(self.settings.database_url)
-        self.book = Book(self.rooms)
+        self.bulletin = Bulletin(self.database)
+        self.book = Book(self.rooms, self.bulletin)
         self.nodes = ConnectedNodes(CONTRACTS)
         self.book.on_interrupt(self.nodes.interrupt)
         self.services = Services(
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
-            clock=self.clock, nodes=self.nodes, settings=self.settings, bound={},
+            clock=self.clock or cloud_clock(self.database), nodes=self.nodes, settings=self.settings, bound={},
             signal=self._signal,
         )  # fmt: skip
         of_rooms = (each for room in self.rooms for each in room.reconcilers)
@@ -116,8 +125,9 @@ class Cloud:
             self.services, [auditing(self.book), pruning(), changes.forgetting(), *of_rooms]
         )
         self.workers = Workers(
-            self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ)
-        )
+            self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ),
+            place=None if self.database.is_sqlite else _place(self.settings),
+        )  # fmt: skip
         self.node = Node(self._facts().hostname, self.drivers, CONTRACTS, self._facts)
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
         self.front = Front(Chain(self.services, router, self._validate))
@@ -132,7 +142,9 @@ class Cloud:
         return self.facts or cast(HostFacts, machine.facts(self.settings.state_dir))
 
     def prepare(self) -> None:
-        """Bring the database to this version, bind the rooms, write the first rows. Idempotent."""
+        """Bring the database to this version, bind the rooms, write the first rows. Idempotent. Waits for a database
+        server that comes up later than this one; raises Unavailable after a minute."""
+        self.database.wait_for_answer(60)
         migrations.upgrade(self.database, self.rooms)
         changes.install(self.database, self.rooms)
         for room in self.rooms:
@@ -162,6 +174,7 @@ class Cloud:
 
     def start(self) -> None:
         """Begin to work in the background: operations, then repair."""
+        self.bulletin.start()
         self.workers.start()
         self.reconcilers.start()
 
@@ -187,6 +200,7 @@ class Cloud:
         start."""
         self.reconcilers.stop()
         self.workers.stop(grace)
+        self.bulletin.stop()
         self.node.close()
         self.nodes.close()
         self.front.close()

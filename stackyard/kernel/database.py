@@ -227,14 +227,18 @@ class Database:
             yield
             return
         key = f"{_ALONE}, {zlib.crc32(name.encode()) - 2**31}"
-        with translated(), self.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
+        with self.outside() as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_lock({key})")
             try:
                 yield
             finally:
-                if not connection.invalidated:
-                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
+                _unlock(connection, key)
+
+    @contextmanager
+    def outside(self) -> Iterator[Connection]:
+        """A connection of PostgreSQL's outside any transaction: for what belongs to a session."""
+        with translated(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def wait_for_answer(self, seconds: float) -> None:
         """Wait until the database answers. Raises Unavailable when it does not within this time."""
@@ -252,3 +256,11 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _unlock(connection: Connection, key: str) -> None:
+    try:
+        connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
+    except sa.exc.DBAPIError:
+        # The session is gone, and its lock with it; what was done meanwhile has its own end.
+        connection.invalidate()

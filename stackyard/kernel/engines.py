@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from stackyard.kernel.errors import ApiError, BadRequest, Conflict, InsufficientStorage, Unavailable
 
 #: PostgreSQL's own classes of errors: the connection or the server is gone, or somebody holds what is needed.
-_TRANSIENT = re.compile("08...|57P0.|25P0[34]|40...|53[023]..|55P03|57014")
+_TRANSIENT = re.compile("08...|57P0.|25P0[34]|40...|53[023]..|57014")
 
 #: What a session of ours is told: a server of ours that hangs in a transaction must not hold up the others for long.
 _SESSION = {
@@ -88,6 +88,8 @@ def _meaning(error: sa.exc.DBAPIError) -> ApiError | None:
     reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
     if code == "53100" or (not code and "disk is full" in reason):
         return InsufficientStorage("The disk that holds the database is full; nothing was changed.")
+    if code == "55P03":
+        return Unavailable("Another server of the cloud is at it for long.", remedy="Try again shortly.")
     if error.connection_invalidated or _TRANSIENT.fullmatch(code):
         return Unavailable(f"The database does not answer: {reason}", remedy="Try again shortly.")
     if isinstance(error, sa.exc.IntegrityError) and is_duplicate(error):

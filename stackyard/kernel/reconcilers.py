@@ -1,4 +1,5 @@
-"""Runs reconcilers: each at start, when signalled, by its period, and by hand, and never twice at the same time.
+"""Runs reconcilers: each at start, when signalled, by its period, and by hand, and never twice at the same time, on
+whichever server of the cloud.
 
 What each found and did last is kept for `stackyard status`.
 """
@@ -61,7 +62,8 @@ class _Loop:
                 self.status, runs=self.status.runs + 1, began_at=self._services.clock.now(), report=None, error=None
             )
             try:
-                status.report = self.reconciler.run(self._services)
+                with self._services.database.alone(f"reconcile {self.reconciler.name}"):
+                    status.report = self.reconciler.run(self._services)
                 return status.report
             except Exception as error:
                 status.error = f"{type(error).__name__}: {error}"

@@ -33,7 +33,8 @@ def programs() -> Path:
 
 
 class Postgres:
-    """A server. `durable`: commits reach the disk, as in earnest; else they do not wait for it, which is faster.
+    """A server. `durable`: commits reach the disk, as in earnest; else they survive a crash of the server, not one of
+    the machine, which is faster.
 
     `kill` plays a crash of the server, `stop` and `start` a maintenance.
     """
@@ -62,7 +63,7 @@ class Postgres:
         sync = "on" if self._durable else "off"
         settings = {
             "unix_socket_directories": self.folder, "listen_addresses": "", "max_connections": 200, "fsync": sync,
-            "synchronous_commit": sync, "full_page_writes": sync, "shared_buffers": "32MB", "max_wal_size": "256MB",
+            "full_page_writes": sync, "shared_buffers": "32MB", "max_wal_size": "256MB",
         }  # fmt: skip
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:

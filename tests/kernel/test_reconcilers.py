@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.reconcilers import Reconcilers
 from stackyard.kernel.work import SystemClock
 
-SERVICES: Any = SimpleNamespace(clock=SystemClock())
+SERVICES: Any = SimpleNamespace(clock=SystemClock(), database=SimpleNamespace(alone=lambda name: nullcontext()))
 
 
 class Counted:

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stackyard.kernel.bulletin import Bulletin
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.errors import Conflict
@@ -18,14 +19,21 @@ from stackyard.kernel.work import Work
 
 Hook = Callable[[str], None]
 
+#: What servers tell each other: there is an operation to perform; this one's call in flight should end.
+_READY, _INTERRUPT = "journal.ready", "journal.interrupt"
+
 
 class Book:
     """Implements `work.Journal`. `registry` knows the declarations of the rooms it was given."""
 
-    def __init__(self, rooms: Iterable[Room]) -> None:
+    def __init__(self, rooms: Iterable[Room], bulletin: Bulletin | None = None) -> None:
         self.registry = Registry(rooms)
+        self._bulletin = bulletin
         self._wakers: list[Callable[[], None]] = []
         self._interrupters: list[Hook] = []
+        if bulletin is not None:
+            bulletin.on(_READY, lambda _: self.wake())
+            bulletin.on(_INTERRUPT, self.interrupt)
 
     def on_ready(self, hook: Callable[[], None]) -> None:
         """Call `hook()` whenever an operation may have become ready to run: the workers' alarm clock."""
@@ -68,7 +76,12 @@ class Book:
             self._overtake(work, live, operation)
         work.tx.insert(OPERATIONS, operation)
         work.on_commit(self.wake)
+        self._post(work.tx, _READY)
         return str(operation.id)
+
+    def _post(self, tx: Transaction, topic: str, word: str = "") -> None:
+        if self._bulletin is not None:
+            self._bulletin.post(tx, topic, word)
 
     def _checked_state(self, tx: Transaction, declared: Declared, object_id: str, action: str) -> str | None:
         life = declared.resource.life
@@ -87,6 +100,7 @@ class Book:
             if each.state == RUNNING:
                 work.tx.update(OPERATIONS, {"cancelled_by": by.id}, id=each.id)
                 work.on_commit(lambda cancelled=each.id: self.interrupt(cancelled))  # type: ignore[misc]
+                self._post(work.tx, _INTERRUPT, each.id)
             else:
                 ending.end(work.tx, each, CANCELLED, f"{by.action} overtook it", work.now)
 

@@ -122,13 +122,17 @@ class Claims:
         with self.services.database.write() as tx:
             tx.update(OPERATIONS, freed | {"crashes": claim.operation.crashes + 1}, **mine)
 
-    def free_predecessors(self) -> int:
-        """Queue every operation that a server before this one was running. Only for a lone server, at its start."""
+    def free_predecessors(self, place: str | None) -> int:
+        """Queue every operation that a server before this one was running: any server, when this one is alone (None),
+        or those of this place."""
         now = self.services.clock.now()
+        theirs = [OPERATIONS.c.state == RUNNING, OPERATIONS.c.server != self.server]
+        if place is not None:
+            theirs.append(OPERATIONS.c.server.startswith(f"{place}-", autoescape=True))
         with self.services.database.write() as tx:
             return tx.execute(
                 sa.update(OPERATIONS)
-                .where(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server != self.server)
+                .where(*theirs)
                 .values(due_at=now, state=QUEUED, server=None, crashes=OPERATIONS.c.crashes + 1)
             ).rowcount
 

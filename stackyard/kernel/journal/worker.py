@@ -55,7 +55,8 @@ class Workers:
     """Performs the journal's operations on this server.
 
     `start()` brings up the threads; `run_one` and `run_all` perform in the caller's thread instead, for tests.
-    `lone`: no other server shares the database, so at its start the claims of the server before it are freed.
+    `place`: what tells this server from the others on the same database, at most 8 characters, the same after every
+    restart; None when there are no others. At the start the claims of the server before it, in this place, are freed.
     """
 
     def __init__(
@@ -66,14 +67,14 @@ class Workers:
         threads: int = 8,
         pace: Pace | None = None,
         crash_hook: CrashHook | None = None,
-        lone: bool = True,
+        place: str | None = None,
     ) -> None:
-        self.server = str(uuid.uuid4())
+        self.server = str(uuid.uuid4()) if place is None else f"{place}-{uuid.uuid4().hex[:24]}"
         self._services = services
         self._book = book
         self._pace = pace or Pace()
         self._hook = crash_hook
-        self._lone = lone
+        self._place = place
         self._size = threads
         self._claims = Claims(services, book, self.server, self._pace.lease)
         self._held: dict[str, Claim] = {}
@@ -97,7 +98,7 @@ class Workers:
 
     def recover(self) -> int:
         """Queue what a dead predecessor was running; returns how many operations that were."""
-        freed = self._claims.free_predecessors() if self._lone else 0
+        freed = self._claims.free_predecessors(self._place)
         if freed:
             log.info("%s operations go on where the server before this one left them", freed)
         self._later(self._claims.next_due())
@@ -234,7 +235,7 @@ class Workers:
                 self._book.interrupt(operation_id)
         dropped = self._claims.reclaim(claims)
         # Others' work, begun elsewhere or left behind, is looked for here; a lone server has only its own.
-        if dropped or not self._lone:
+        if dropped or self._place is not None:
             self._bell.ring_all()
 
     def _mind_deadlines(self) -> None:

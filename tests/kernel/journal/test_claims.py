@@ -67,7 +67,7 @@ def test_another_server_takes_over_only_when_the_lease_has_run_out(toy: Any) -> 
     toy.create_thing()
     with pytest.raises(ServerDied):
         toy.workers.run_one()
-    other = toy.server(lone=False)
+    other = toy.server(place="other")
     other.recover()
     assert not other.run_one()
     toy.clock.skip(seconds=31)
@@ -146,7 +146,7 @@ def test_many_workers_of_two_servers_perform_every_operation_once(toy: Any) -> N
     things = [toy.ready_thing() for _ in range(10)]
     for thing in things * 3:
         toy.begin(thing, "polish")
-    servers = [toy.server(threads=4, lone=False) for _ in range(2)]
+    servers = [toy.server(threads=4, place=f"s{number}") for number in range(2)]
     for server in servers:
         server.start()
     servers[0].drain(20)

@@ -1,21 +1,26 @@
-"""A small server for test_real_kills: `victim.py <folder> begin|finish <database>`. Its outside world is files in that
-folder.
+"""A small server for tests of real kills: `victim.py <folder> begin|finish|watch <database> [<place>]`. Its outside
+world is files in that folder.
 
-`begin` asks for a create and performs it; `finish` performs what is left and prints the object's row.
+`begin` asks for a create and performs it; `finish` performs what is left and prints the object's row; `watch` waits
+until another server is at work, and then does as `finish`. VICTIM_CLOCK_AHEAD: seconds by which this machine's
+clock is wrong. VICTIM_LINGERS: seconds that a part takes to make.
 """
 
 import os
 import sys
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from stackyard.kernel import migrations
+from stackyard.kernel.bulletin import Bulletin, cloud_clock
 from stackyard.kernel.caller import service_caller
 from stackyard.kernel.database import Database, Record
 from stackyard.kernel.dialect import Dialect
-from stackyard.kernel.journal import Book, Workers, from_environment
+from stackyard.kernel.journal import Book, Pace, Workers, from_environment
+from stackyard.kernel.journal.tables import OPERATIONS, RUNNING
 from stackyard.kernel.kinds import Text
 from stackyard.kernel.resource import Id, Lifecycle, Operation, Project, ReadOnly, Resource
 from stackyard.kernel.room import Room
@@ -26,6 +31,7 @@ FOLDER = Path(sys.argv[1])
 
 
 def make(part: str) -> None:
+    time.sleep(float(os.environ.get("VICTIM_LINGERS", "0")))
     with (FOLDER / part).open("a") as file:
         file.write("made\n")
 
@@ -50,17 +56,32 @@ THING = Resource(
 ROOM = Room(name="victims", path="/victims", services=[], dialect=Dialect(error=lambda error: {}), resources=[THING])
 
 
+class WrongClock(SystemClock):
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=float(os.environ["VICTIM_CLOCK_AHEAD"]))
+
+
 def main() -> None:
+    if "VICTIM_CLOCK_AHEAD" in os.environ:
+        SystemClock.now = WrongClock.now  # type: ignore[method-assign]
     database = Database(sys.argv[3])
     migrations.upgrade(database, [ROOM])
-    THING.table.create(database.engine, checkfirst=True)
-    book = Book([ROOM])
+    with database.write() as tx:
+        THING.table.create(tx.connection, checkfirst=True)
+    bulletin = Bulletin(database)
+    book = Book([ROOM], bulletin)
     nothing: Any = SimpleNamespace()
     services = Services(
-        database=database, journal=book, policy=nothing, clock=SystemClock(), nodes=nothing, settings=nothing, bound={},
-        signal=lambda name: None,
-    )
-    workers = Workers(services, book, crash_hook=from_environment(os.environ))
+        database=database, journal=book, policy=nothing, clock=cloud_clock(database), nodes=nothing, settings=nothing,
+        bound={}, signal=lambda name: None,
+    )  # fmt: skip
+    workers = Workers(
+        services, book, crash_hook=from_environment(os.environ), pace=Pace(lease=timedelta(seconds=1.5)),
+        place=sys.argv[4] if len(sys.argv) > 4 else None,
+    )  # fmt: skip
+    while sys.argv[2] == "watch" and not at_work(database):
+        time.sleep(0.02)
+    bulletin.start()
     workers.start()
     if sys.argv[2] == "begin":
         with database.write() as tx:
@@ -68,10 +89,20 @@ def main() -> None:
             row = Record(id=work.new_id(), project_id="p", status="Creating")
             tx.insert(THING.table, row)
             work.begin(THING, row, "create")
-    workers.drain(20)
+    workers.drain(30)
     workers.stop()
+    bulletin.stop()
+    sys.stdout.write(" ".join(row.status for row in things(database)))
+
+
+def at_work(database: Database) -> list[Record]:
     with database.read() as tx:
-        sys.stdout.write(" ".join(row.status for row in tx.find(THING.table)))
+        return tx.find(OPERATIONS, state=RUNNING)
+
+
+def things(database: Database) -> list[Record]:
+    with database.read() as tx:
+        return tx.find(THING.table)
 
 
 main()
