@@ -1,5 +1,5 @@
-"""What the handbooks tell people to type, chapter by chapter, by the real client; each effect is confirmed by asking the
-API past the client.
+"""What the handbooks tell people to type, chapter by chapter, by the real client; each effect is confirmed by asking
+the API past the client.
 """
 
 import json
@@ -61,8 +61,11 @@ def test_network_chapter(client: Client) -> None:
     assert mine["fixed_ips"][0]["ip_address"] == "10.20.0.9"
     assert "in use" in client.openstack("network delete lab", ok=False)
     for line in (
-        "port delete mine", "router remove subnet lab-router lab-subnet", "router delete lab-router", "network delete lab",
-    ):  # fmt: skip
+        "port delete mine",
+        "router remove subnet lab-router lab-subnet",
+        "router delete lab-router",
+        "network delete lab",
+    ):
         client.openstack(line)
     assert client.api("GET", f"/networking/v2.0/networks/{network['id']}").status_code == 404
 
@@ -72,9 +75,10 @@ def _container(client: Client, name: str) -> dict[str, Any]:
 
 
 def _becomes(client: Client, name: str, status: str) -> None:
-    eventually(
-        lambda: _container(client, name)["status"] == status or None, 30, lambda: f"not {status}: {_container(client, name)}"
-    )
+    def said() -> str:
+        return f"not {status}: {_container(client, name)}"
+
+    eventually(lambda: _container(client, name)["status"] == status or None, 30, said)
 
 
 def test_container_chapter(client: Client) -> None:
@@ -102,7 +106,8 @@ def test_container_chapter(client: Client) -> None:
     client.cloud.settle()
     changed = _container(client, "renamed")
     assert str(changed["memory"]).startswith("300")
-    assert client.openstack("appcontainer exec renamed cat /sys/fs/cgroup/memory/memory.limit_in_bytes") == str(300 * 2**20)
+    limit = client.openstack("appcontainer exec renamed cat /sys/fs/cgroup/memory/memory.limit_in_bytes")
+    assert limit == str(300 * 2**20)
     client.openstack("appcontainer kill renamed")
     _becomes(client, "renamed", "Stopped")
     client.openstack("appcontainer delete pinger renamed")

@@ -121,7 +121,7 @@ class Tenant:
         return str(rule["id"])
 
     def floating_ip(self, container_id: str) -> str:
-        """A floating IP that leads to the container: its address, once it does. Before, packets to it leave the host."""
+        """A floating IP that leads to the container: its address, once it does. Before, packets leave the host."""
         [public] = self.collection("networks?router:external=true")
         port = self.collection(f"ports?device_id={container_id}")[0]
         made = self.make("floatingips", "floatingip", floating_network_id=public["id"], port_id=port["id"])

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 def test_an_image_that_no_registry_gives_leaves_the_container_in_error_with_the_engines_reason(
     cloud: RealCloud, tenant: Tenant
 ) -> None:
-    made = tenant.ask_for(image="registry.invalid/no/such:image", image_driver="docker", image_pull_policy="always")
+    made = tenant.ask_for(image="registry.invalid/no/such:image", image_driver="docker")
     failed = tenant.wait_for(made["uuid"], "Error", within=60)
     assert "registry.invalid" in failed["status_reason"]
     assert cloud.in_engine(made["uuid"]) == []
@@ -51,8 +51,11 @@ def test_a_create_goes_on_when_the_engine_is_killed_and_comes_back(cloud: RealCl
 
 @contextmanager
 def small_disk(place: Path, size: str) -> Iterator[None]:
-    """An empty file system of that size there."""
+    """A file system of that size there, with the folders that were there and nothing else."""
+    folders = [each for each in place.iterdir() if each.is_dir()]
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place], check=True)
+    for each in folders:
+        each.mkdir()
     try:
         yield
     finally:
