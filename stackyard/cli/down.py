@@ -4,6 +4,7 @@ import argparse
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from stackyard.cli.operator import CommandFailed, NotRunning, ask
@@ -23,15 +24,21 @@ def run(asked: argparse.Namespace) -> int:
     from stackyard.assemble import Host
 
     host = Host(settings)
-    print("stopping containers, engine and networks", flush=True)
-    host.stop(asked.grace)
+    _try("stopping containers, engine and networks", lambda: host.stop(asked.grace))
     if asked.purge:
-        print("removing all state", flush=True)
-        host.purge()
+        _try("removing all state", host.purge)
         print("the host is as it was before the cloud came")
     else:
         print(f"the cloud is down; its state is kept in {settings.state_dir}: `stackyard up` brings it back")
     return 0
+
+
+def _try(what: str, act: Callable[[], None]) -> None:
+    print(what, flush=True)
+    try:
+        act()
+    except Exception as error:
+        raise CommandFailed(f"{what} failed: {error}\nRun it again: what is done stays done.") from error
 
 
 def _stop_server(state: Path, patience: float = 60) -> None:
