@@ -7,9 +7,11 @@ import os
 import platform
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 from stackyard.hosts import machine
@@ -29,8 +31,13 @@ from stackyard.kernel.room import Room
 from stackyard.kernel.routing import Router
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.work import Clock, Services, Work
+from stackyard.node.agent import Agent
+from stackyard.node.authority import Authority, ServerList
+from stackyard.node.home import Home
+from stackyard.node.listener import Listener
 from stackyard.node.memory import pair
 from stackyard.node.messages import HostFacts
+from stackyard.node.neighbours import Neighbours
 from stackyard.node.runtime import Node
 from stackyard.node.server import ConnectedNodes
 from stackyard.rooms.container.driver import ContainerDriver
@@ -85,6 +92,23 @@ class Host:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+class RemoteHost:
+    """This machine as a node of a cloud whose servers are elsewhere: what its folder says, its engine and drivers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._home = Home(folder)
+        joined = self._home.record()
+        self.host = Host(Settings(state_dir=folder, cloud_id=joined.cloud_id, engine=joined.engine))
+
+    def agent(self, changed: Callable[[dict[str, str]], None]) -> Agent:
+        """The node, its engine up. changed: see Agent."""
+        self.host.engine.start().wait_ready(60)
+        return Agent(self._home, self.host.drivers, CONTRACTS, self._facts, changed)
+
+    def _facts(self) -> HostFacts:
+        return cast(HostFacts, machine.facts(self._home.folder))
+
+
 def _place(settings: Settings) -> str:
     """What tells this server from the others of the cloud, the same after each restart."""
     return f"{zlib.crc32(f'{platform.node()}:{settings.state_dir}'.encode()):08x}"
@@ -113,7 +137,8 @@ class Cloud:
         self.database = Database(self.settings.database_url)
         self.bulletin = Bulletin(self.database)
         self.book = Book(self.rooms, self.bulletin)
-        self.nodes = ConnectedNodes(CONTRACTS)
+        self.authority = Authority(self.database, self._now)
+        self.nodes = ConnectedNodes(CONTRACTS, {"servers": (ServerList, self.authority)})
         self.book.on_interrupt(self.nodes.interrupt)
         self.services = Services(
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
@@ -128,9 +153,17 @@ class Cloud:
             self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ),
             place=None if self.database.is_sqlite else _place(self.settings),
         )  # fmt: skip
-        self.node = Node(self._facts().hostname, self.drivers, CONTRACTS, self._facts)
+        self.node = Node(
+            self._facts().hostname, self.drivers, CONTRACTS, self._facts, {"servers": ServerList}
+        )
+        self.authority.own_node = self.node.name
+        self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
+        self.neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
         self.front = Front(Chain(self.services, router, self._validate))
+
+    def _now(self) -> datetime:
+        return self.services.clock.now()
 
     def _signal(self, name: str) -> None:
         self.reconcilers.signal(name)
@@ -171,6 +204,9 @@ class Cloud:
         self.node.connect(theirs)
         self.node.start()
         self.nodes.wait_for(self.node.name, 10)
+        if self.listener is not None:
+            self.listener.start()
+            self.neighbours.start()
 
     def start(self) -> None:
         """Begin to work in the background: operations, then repair."""
@@ -201,6 +237,9 @@ class Cloud:
         self.reconcilers.stop()
         self.workers.stop(grace)
         self.bulletin.stop()
+        if self.listener is not None:
+            self.neighbours.close()
+            self.listener.close()
         self.node.close()
         self.nodes.close()
         self.front.close()

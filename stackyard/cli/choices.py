@@ -7,9 +7,13 @@ import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from stackyard.cli.operator import SOCKET, CommandFailed
 from stackyard.kernel.settings import Settings, load, save
 
+#: May be chosen anew at any start.
+CHANGEABLE = ("nodes",)
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
 _LONGEST_SOCKET_PATH = 107
 #: Gateway, router and a few floating addresses: a smaller range is a slip of the pen.
@@ -21,9 +25,10 @@ def settle(asked: argparse.Namespace) -> Settings:
     cannot be, and for what was chosen otherwise before."""
     state = asked.state.absolute()
     given = {name: getattr(asked, name) for name in CHOICES if getattr(asked, name, None) is not None}
+    changed = {name: getattr(asked, name) for name in CHANGEABLE if getattr(asked, name, None) is not None}
     known = load(state)
     if known is None:
-        chosen = Settings(state_dir=state, **given)
+        chosen = Settings(state_dir=state, **given, **changed)
         refuse_impossible(chosen)
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         state.chmod(0o700)
@@ -37,6 +42,10 @@ def settle(asked: argparse.Namespace) -> Settings:
                 f"the cloud in {state} was made {made}, and that cannot be changed. Leave {option} out, or make "
                 f"another cloud with --state DIR."
             )
+    if any(getattr(known, name) != value for name, value in changed.items()):
+        known = msgspec.structs.replace(known, **changed)
+        _nodes(known.nodes)
+        save(known)
     return known
 
 
@@ -47,6 +56,7 @@ def refuse_impossible(chosen: Settings) -> None:
     _public_url(chosen)
     _engine(chosen.engine)
     _address(chosen.host, chosen.port)
+    _nodes(chosen.nodes)
 
 
 def _state_folder(state: Path) -> None:
@@ -86,6 +96,21 @@ def _engine(engine: str) -> None:
         raise CommandFailed(f"--engine {engine}: only a socket of this machine can be used: unix:///path/of/docker.sock.")
     if not Path(path).exists() or not stat.S_ISSOCK(Path(path).stat().st_mode):
         raise CommandFailed(f"--engine {engine}: there is no socket {path}; is that Docker running?")
+
+
+def _nodes(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not address:
+        return
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536 or host in ("0.0.0.0", "[::]"):
+        raise CommandFailed(f"--nodes {address}: give an address of this machine that nodes can reach, and a port.")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), 0))
+        except OSError as error:
+            raise CommandFailed(f"--nodes {address}: this machine has no such address: {error.strerror}.") from None
 
 
 def _address(host: str, port: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stackyard import __version__
+from stackyard.cli import db_options, node_options
 from stackyard.cli.operator import CommandFailed
 
 EPILOG = """\
@@ -74,6 +75,8 @@ def parser() -> argparse.ArgumentParser:
     _json(_with_state(add("check", help="compare the database with the host", description=CHECK)))
     reconcile = _json(_with_state(add("reconcile", help="run a repair by hand", description=RECONCILE)))
     reconcile.add_argument("--once", required=True, metavar="NAME", help="which one; `stackyard status` lists them")
+    db_options.add_to(add("db", help="the database: upgrade, backup, restore"), _with_state)
+    node_options.add_to(add("node", help="other machines that run containers: join, list, revoke"))
     return top
 
 
@@ -94,6 +97,9 @@ def _up(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, metavar="PORT", help="its port (8800)")
     command.add_argument(
         "--public-url", metavar="URL", help="the base URL that clients use, when it is not http://ADDRESS:PORT"
+    )
+    command.add_argument(
+        "--nodes", metavar="ADDRESS:PORT", help="take other machines' nodes there; can be chosen at any start"
     )
     command.add_argument("--region", metavar="NAME", help="the region's name (RegionOne)")
     command.add_argument("--engine", metavar="URL", help="use an existing Docker (unix:///…) instead of a private one")

@@ -15,7 +15,8 @@ class Settings(msgspec.Struct, kw_only=True):
 
     engine: "private" (Stackyard's own dockerd) or the URL of an existing one. container_driver, network_driver:
     "docker" and "native", or "fake" for tests. password_cost: bcrypt rounds. token_lifetime: seconds. import_from:
-    servers ("http://host:port") that images may be imported from though they are not on the public internet.
+    servers ("http://host:port") that images may be imported from though they are not on the public internet. nodes:
+    ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one.
     """
 
     state_dir: Path
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, kw_only=True):
     password_cost: int = 12
     token_lifetime: int = 3600
     import_from: list[str] = []
+    nodes: str = ""
 
     @property
     def base_url(self) -> str:

@@ -49,6 +49,8 @@ class Authority:
         self._now = now
         self._lifetime = lifetime
         self._signer: Signer | None = None
+        #: The host of the server itself: no other machine can be it.
+        self.own_node: str | None = None
 
     @property
     def signer(self) -> Signer:
@@ -96,7 +98,7 @@ class Authority:
                 raise Denied(f"the token expired at {known.expires_at:%Y-%m-%d %H:%M:%S} UTC: make a new one")
             if known.used_at is not None and (known.used_by, known.used_key) != (name, key):
                 raise Denied(f"the token has been used, by node {known.used_by}: make a new one")
-            if any(each.key != key for each in enrolment.good_of(tx, name, now)):
+            if name == self.own_node or any(each.key != key for each in enrolment.good_of(tx, name, now)):
                 raise Denied(
                     f"there is a node {name} already: choose another --name, or revoke it first: "
                     f"stackyard node revoke {name}"
@@ -116,6 +118,15 @@ class Authority:
             node = next(each.node for each in enrolment.certificates(tx) if each.serial == serial)
             enrolment.forget_expired(tx, node, now)
             issued = signer.issue_to_node(request, node, now, self._lifetime)
+            enrolment.add_certificate(tx, _written(issued))
+        return issued
+
+    def for_own_node(self, request: str, name: str) -> Issued:
+        """A certificate for the node in a server's own process, with which it connects to the other servers."""
+        now, signer = self._now(), self.signer
+        with self._database.write() as tx:
+            enrolment.forget_expired(tx, name, now)
+            issued = signer.issue_to_node(request, name, now, self._lifetime)
             enrolment.add_certificate(tx, _written(issued))
         return issued
 

@@ -5,6 +5,7 @@ Nothing is decided here: who gets a certificate is the authority's business (`au
 
 import hashlib
 import os
+import secrets
 import ssl
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -53,7 +54,7 @@ class Signer:
     def create(cls, now: datetime) -> tuple[str, str]:
         """A new authority: certificate and key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        name = _name("Stackyard nodes")
+        name = _name(f"Stackyard nodes {secrets.token_hex(4)}")
         made = (
             _certificate(name, name, key.public_key(), now, now + _AUTHORITY_LIFETIME)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -96,18 +97,16 @@ class Signer:
         )
 
 
-def new_request(name: str) -> tuple[str, str]:
-    """A fresh key and the request to certify it, in PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    request = x509.CertificateSigningRequestBuilder().subject_name(_name(name)).sign(key, hashes.SHA256())
-    return private_pem(key), request.public_bytes(serialization.Encoding.PEM).decode()
+def new_key() -> str:
+    """A fresh private key, in PEM."""
+    return private_pem(ec.generate_private_key(ec.SECP256R1()))
 
 
-def request_for(key: str, name: str) -> str:
-    """A request to certify a key there is."""
+def request_for(key: str) -> str:
+    """The request to certify a key, in PEM. It names nobody: the authority decides the name."""
     loaded = serialization.load_pem_private_key(key.encode(), None)
     assert isinstance(loaded, ec.EllipticCurvePrivateKey)
-    request = x509.CertificateSigningRequestBuilder().subject_name(_name(name)).sign(loaded, hashes.SHA256())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(loaded, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 

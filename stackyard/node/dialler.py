@@ -42,6 +42,7 @@ class Dialler:
         self._remember = remember
         self._skip = frozenset(skip)
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         self._closed = threading.Event()
         self._connected = threading.Event()
         self._ends: dict[str, threading.Event] = {}
@@ -60,6 +61,10 @@ class Dialler:
         with self._lock:
             for end in self._ends.values():
                 end.set()
+
+    def ask_now(self) -> None:
+        """The node has another connection to a server already: ask that one which servers there are."""
+        self._connected.set()
 
     def servers_are(self, addresses: Iterable[str]) -> None:
         """Dial these and no others. Connections to others are left to end by themselves."""
@@ -111,7 +116,8 @@ class Dialler:
                 return
             self._states[address] = state
         log.info("server %s: %s", address, state)
-        self._changed(self.states())
+        with self._telling:
+            self._changed(self.states())
 
     def _ask(self) -> None:
         while not self._closed.is_set():

@@ -63,7 +63,7 @@ class Home:
         self.folder.chmod(0o700)
         key = self._new_key()
         granted = admission.join(
-            address, authority, Join(token.strip(), name, certificates.request_for(key, name)), self._dial
+            address, authority, Join(token.strip(), name, certificates.request_for(key)), self._dial
         )
         self._write(_AUTHORITY, authority)
         self._write(_IDENTITY, key + granted.certificate)
@@ -104,7 +104,7 @@ class Home:
                 return False
             settled = self.record()
             key = self._new_key()
-            asked = Renew(certificates.request_for(key, settled.name))
+            asked = Renew(certificates.request_for(key))
             failures: list[Denied | Transient] = []
             for address in settled.servers:
                 try:
@@ -125,7 +125,7 @@ class Home:
         try:
             return (self.folder / _NEW_KEY).read_text()
         except FileNotFoundError:
-            key, _ = certificates.new_request("new")
+            key = certificates.new_key()
             self._write(_NEW_KEY, key)
             return key
 

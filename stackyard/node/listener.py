@@ -3,9 +3,11 @@
 import logging
 import socket
 import threading
+from contextlib import suppress
 
 import msgspec
 
+from stackyard.kernel.errors import Unavailable
 from stackyard.node import certificates
 from stackyard.node.admission import Asked, Granted, Join, NotGranted, Renew, split
 from stackyard.node.authority import Authority, Denied
@@ -30,6 +32,7 @@ class Listener:
         self._authority = authority
         self._nodes = nodes
         self._every = every
+        self._socket: socket.socket | None = None
         self._closed = threading.Event()
         self._newcomers = threading.Semaphore(_NEWCOMERS)
         self._lock = threading.Lock()
@@ -40,29 +43,33 @@ class Listener:
         known_by = self._authority.signer.certificate
         self._context = certificates.server_context(known_by, self._authority.server_identity())
         host, port = split(self.address)
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._socket.bind((host, port))
-            self._socket.listen(1024)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+            listening.listen(1024)
         except OSError:
-            self._socket.close()
+            listening.close()
             raise
+        self._socket = listening
         self._authority.listens(self.address)
-        for run in (self._accept, self._watch):
-            threading.Thread(target=run, name=f"nodes: {run.__name__[1:]}", daemon=True).start()
+        threading.Thread(target=self._accept, args=(listening,), name="nodes come", daemon=True).start()
+        threading.Thread(target=self._watch, name="nodes are good", daemon=True).start()
 
     def close(self) -> None:
         """Listen no more and let go of all nodes."""
         self._closed.set()
-        try:
+        if self._socket is None:
+            return
+        with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            log.debug("the listening socket was closed already")
         self._socket.close()
         for transport in self._all():
             transport.close()
-        self._authority.left(self.address)
+        try:
+            self._authority.left(self.address)
+        except Unavailable as away:
+            log.warning("the other servers learn later that nobody listens at %s: %s", self.address, away)
 
     def look(self) -> None:
         """Let go of whoever's certificate has been revoked or has ended."""
@@ -86,10 +93,10 @@ class Listener:
             except Exception:
                 log.exception("the nodes' certificates cannot be looked at; it is tried again")
 
-    def _accept(self) -> None:
+    def _accept(self, listening: socket.socket) -> None:
         while not self._closed.is_set():
             try:
-                connection, peer = self._socket.accept()
+                connection, peer = listening.accept()
             except OSError as error:
                 if not self._closed.wait(0.2):
                     log.warning("cannot take a node's connection: %s", error)

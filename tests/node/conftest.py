@@ -77,9 +77,9 @@ def _certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """What a server and a node of one cloud show each other."""
     now = datetime.now(UTC)
     signer = Signer(*Signer.create(now))
-    key, request = certificates.new_request("yard1")
+    key = certificates.new_key()
     server = certificates.server_context(signer.certificate, signer.issue_to_server(now, timedelta(days=1)))
-    identity = key + signer.issue_to_node(request, "yard1", now, timedelta(days=1)).pem
+    identity = key + signer.issue_to_node(certificates.request_for(key), "yard1", now, timedelta(days=1)).pem
     return server, certificates.client_context(LINK, signer.certificate, identity)
 
 
@@ -147,7 +147,7 @@ def make_yard(pair: Callable[[], tuple[Transport, Transport]]) -> Iterator[Yard]
     nodes.close()
 
 
-@pytest.fixture(params=PAIRS.values(), ids=PAIRS.keys())
+@pytest.fixture(params=list(PAIRS.values()), ids=list(PAIRS))
 def yard(request: pytest.FixtureRequest) -> Iterator[Yard]:
     yield from make_yard(request.param)
 
