@@ -8,6 +8,8 @@ from stackyard.rooms.image.reconcile import IMAGE_DATA
 from stackyard.rooms.image.resources.image.resource import POLICIES
 from stackyard.rooms.image.resources.image.store import PROPERTIES, TAGS
 from stackyard.rooms.image.resources.member.store import MEMBERS
+from stackyard.rooms.image.resources.metadef import rules as metadefs
+from stackyard.rooms.image.resources.metadef.store import NAMESPACES, PARTS
 from stackyard.rooms.image.vault import open_vault
 
 _RESOURCES, _ROUTES = declared(resources)
@@ -19,8 +21,8 @@ ROOM = Room(
     dialect=DIALECT,
     resources=_RESOURCES,
     routes=_ROUTES,
-    policies=POLICIES,
-    tables=[TAGS, PROPERTIES, MEMBERS],
+    policies=(*POLICIES, *metadefs.POLICIES),
+    tables=[TAGS, PROPERTIES, MEMBERS, NAMESPACES, PARTS],
     reconcilers=[IMAGE_DATA],
     start=lambda services: open_vault(services, FileStore),
 )

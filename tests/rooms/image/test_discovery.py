@@ -36,7 +36,7 @@ def test_imports_and_stores_are_told(glance: Glance) -> None:
     assert [each["id"] for each in glance("GET", "/v2/info/stores").json()["stores"]] == ["files"]
 
 
-@pytest.mark.parametrize("path", ["/v2/tasks", "/v2/metadefs/namespaces", "/v2/schemas/task"])
+@pytest.mark.parametrize("path", ["/v2/tasks", "/v2/schemas/task"])
 def test_what_is_not_offered_yet_says_so(glance: Glance, path: str) -> None:
     answer = glance("GET", path)
     assert answer.status_code == 501

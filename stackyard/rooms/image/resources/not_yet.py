@@ -25,13 +25,7 @@ _PATHS: list[tuple[str, tuple[str, ...]]] = [
     ("/v2/info/usage", ("GET",)),
     ("/v2/cache", ("GET", "DELETE")),
     ("/v2/cache/{id}", ("PUT", "DELETE")),
-    ("/v2/metadefs/namespaces", ("GET", "POST")),
-    ("/v2/metadefs/namespaces/{namespace}", ("GET", "PUT", "DELETE")),
-    ("/v2/metadefs/namespaces/{namespace}/{part}", ("GET", "POST", "DELETE")),
-    ("/v2/metadefs/namespaces/{namespace}/{part}/{name}", ("GET", "POST", "PUT", "DELETE")),
-    ("/v2/metadefs/resource_types", ("GET",)),
     ("/v2/schemas/{name}", ("GET",)),
-    ("/v2/schemas/metadefs/{name}", ("GET",)),
 ]
 
 ROUTES = [

@@ -97,10 +97,31 @@ _ONE = "/v2/images/{id}"
 ROUTES = [
     Route(method="GET", path="/v2/images", handler=_list, allow=_LIST, doc="List images."),
     Route(method="POST", path="/v2/images", handler=_create, status=201, doc="Register an image."),
-    Route(method="PATCH", path=_ONE, handler=_update, doc="Change an image by Glance's JSON patch."),
-    Route(method="PUT", path=f"{_ONE}/file", handler=_upload, stream=True, status=204, doc="Upload an image's data."),
-    Route(method="GET", path=f"{_ONE}/file", handler=_download, reads="driver", doc="Download data, or a range of it."),
+    Route(method="PATCH", path=_ONE, handler=_update, answers=(415,), doc="Change an image by Glance's JSON patch."),
     Route(
-        method="PUT", path=f"{_ONE}/stage", handler=_stage, stream=True, status=204, doc="Upload data for an import."
+        method="PUT",
+        path=f"{_ONE}/file",
+        handler=_upload,
+        stream=True,
+        status=204,
+        answers=(415, 507),
+        doc="Upload an image's data.",
+    ),
+    Route(
+        method="GET",
+        path=f"{_ONE}/file",
+        handler=_download,
+        reads="driver",
+        answers=(204, 206, 416),
+        doc="Download data, or a range of it.",
+    ),
+    Route(
+        method="PUT",
+        path=f"{_ONE}/stage",
+        handler=_stage,
+        stream=True,
+        status=204,
+        answers=(415, 507),
+        doc="Upload data for an import.",
     ),
 ]
