@@ -19,6 +19,7 @@ from stackyard.kernel import streams
 from stackyard.kernel.chain import BODY_LIMIT, Chain, Exchange
 from stackyard.kernel.errors import ApiError, RequestTimeout
 from stackyard.kernel.exchange import Reply, Request
+from stackyard.kernel.pages import Pages
 
 access = logging.getLogger("stackyard.access")
 #: Seconds that a client may take over each piece of a streamed body, and over the whole of any other.
@@ -36,6 +37,7 @@ class Front:
         # An empty answer must not call itself JSON: clients would try to read it.
         self.app = falcon.asgi.App(media_type=falcon.MEDIA_TEXT)
         self.app.add_sink(self.serve, "/")
+        self.pages = Pages(chain)
 
     async def __call__(self, scope: dict[str, Any], receive: streams.Receive, send: Any) -> None:
         """The ASGI entry."""
@@ -53,7 +55,7 @@ class Front:
         started = time.perf_counter()
         exchange = Exchange(request=_request(req, self.chain.services.settings.base_url))
         try:
-            reply = await self._answer(exchange, req)
+            reply = self.pages.answer(exchange.request) or await self._answer(exchange, req)
         except ApiError as error:
             reply = self.chain.refusal(exchange, error)
         except Exception as error:

@@ -252,7 +252,8 @@ class Chain:
 
     def finish(self, exchange: Exchange, reply: Reply) -> None:
         """Headers every answer carries."""
-        reply.headers.setdefault("x-openstack-request-id", exchange.request_id)
+        if exchange.request_id:
+            reply.headers.setdefault("x-openstack-request-id", exchange.request_id)
         if exchange.room is not None and exchange.room.versions and exchange.version:
             for name, value in exchange.room.versions.headers(exchange.version).items():
                 reply.headers.setdefault(name, value)

@@ -5,7 +5,7 @@ endpoint here, and the resource's own rule in the room.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from stackyard.kernel import query as lists
@@ -14,7 +14,7 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, PreconditionFailed
 from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.resource import Action, Allow, Field, Reads, Resource, Route
+from stackyard.kernel.resource import Action, Allow, Field, Reads, Resource, Route, Verb
 from stackyard.kernel.room import Room
 from stackyard.kernel.shapes import check_attributes, read_body, read_query, show
 from stackyard.kernel.versions import Version, version
@@ -52,6 +52,10 @@ class Endpoint:
     read: Callable[[Room, Any, Version | None], Any] | None = None
     query: Sequence[Field] | None = None
     before: Callable[[Services, Caller, Record], None] | None = None
+    #: The resource's standard verb that this is, and the fields that the body of any other may have.
+    verb: Verb | None = None
+    body: Sequence[Field] | None = None
+    answers: Sequence[int] = ()
     #: The resource whose collection this lists, and which can therefore be watched here.
     watches: Resource | None = None
     doc: str = ""
@@ -101,6 +105,8 @@ def _route(room: Room, route: Route, watches: Resource | None) -> Endpoint:
         stream=route.stream,
         since=_version(route.since),
         read=_bare_reader(route.body),
+        body=route.body,
+        answers=route.answers,
         query=route.query,
         watches=watches,
         doc=route.doc,
@@ -135,6 +141,8 @@ def _action(room: Room, resource: Resource, action: Action) -> Endpoint:
         until=_version(action.until),
         find=_finder(resource) if member else None,
         read=_bare_reader(action.body),
+        body=action.body,
+        answers=action.answers,
         query=action.query,
         before=action.before,
         doc=action.doc,
@@ -215,7 +223,7 @@ def _verbs(room: Room, resource: Resource) -> Iterator[Endpoint]:
         ),
     }
     for verb in resource.verbs:
-        yield made[verb]()
+        yield replace(made[verb](), verb=verb)
 
 
 def unwrapped(room: Room, resource: Resource, given: Any) -> Any:

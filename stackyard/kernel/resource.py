@@ -218,6 +218,7 @@ class Action:
     of GET and HEAD); "driver" runs in a pool in a read transaction and returns a function without arguments that makes
     the slow call once the transaction is closed; "nothing" runs in a pool in a write transaction (the default of the
     others). Any rule in a pool may return such a function: it is called after the commit and its result is the answer.
+    `answers`: statuses it may answer with beside `status` and the usual refusals, for the documentation.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH"]
@@ -232,6 +233,7 @@ class Action:
     before: Callable[["Services", Caller, Record], None] | None = None
     since: str | None = None
     until: str | None = None
+    answers: Sequence[int] = ()
     doc: str = ""
 
 
@@ -242,7 +244,7 @@ class Route:
     `token`: required, optional or none. `allow`: the policy rule checked with the caller's own scope as target (None:
     the handler checks). `reads`: as for Action. `stream`: the body is not read into memory: the handler (in a
     transaction, so that it can look up and mark the object) returns a function that reads `request.stream` and opens
-    transactions of its own with `work.database.write()`.
+    transactions of its own with `work.database.write()`. `answers`: as for Action.
     """
 
     method: str
@@ -256,6 +258,7 @@ class Route:
     reads: Reads | None = None
     stream: bool = False
     since: str | None = None
+    answers: Sequence[int] = ()
     doc: str = ""
 
 

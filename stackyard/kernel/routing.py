@@ -21,8 +21,10 @@ class Router:
 
     def __init__(self, endpoints: Iterable[Endpoint], rooms: Iterable[Room]) -> None:
         self._root = _Segment()
-        self._rooms = sorted(rooms, key=lambda room: len(room.path), reverse=True)
-        for endpoint in endpoints:
+        self.rooms = list(rooms)
+        self.endpoints = list(endpoints)
+        self._rooms = sorted(self.rooms, key=lambda room: len(room.path), reverse=True)
+        for endpoint in self.endpoints:
             self._add(endpoint)
 
     def _add(self, endpoint: Endpoint) -> None:

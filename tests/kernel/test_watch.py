@@ -182,7 +182,7 @@ def test_a_containers_life_can_be_followed_through_its_states(running: RunningCl
             assert told["uuid"] == made["uuid"]
             seen.append(told["status"])
         assert (seen[0], seen[-1]) == ("Creating", "Created")
-        latest("DELETE", f"/container/v1/containers/{made['uuid']}?force=true", ok=204)
+        latest("DELETE", f"/container/v1/containers/{made['uuid']}", ok=204)
         while kind != "deleted":
             kind, _, told = listener.next()
         assert told == {"uuid": made["uuid"]}

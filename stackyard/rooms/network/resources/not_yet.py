@@ -38,7 +38,7 @@ def _refuse(work: Work, request: Request) -> None:
 
 
 ROUTES = [
-    Route(method=method, path=f"/v2.0/{collection}{member}", handler=_refuse, doc="Not offered yet.")
+    Route(method=method, path=f"/v2.0/{collection}{member}", handler=_refuse, status=501, doc="Not offered yet.")
     for collection in _COLLECTIONS
     for member, methods in (("", ("GET", "POST")), ("/{member_id}", ("GET", "PUT", "DELETE")))
     for method in methods
