@@ -1,13 +1,12 @@
 """What every test shares: how Hypothesis behaves, and which database is under it (`--database`)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from stackyard.kernel.database import Database
 from tests.databases import chosen
 
 # The machine is shared and slow at times: the count of examples is the bound, not the time of one.
@@ -22,14 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _database(request: pytest.FixtureRequest) -> Iterator[None]:
-    with chosen(request.config):
-        yield
+def own_database(request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
+    """The URL of a database that stands for an SQLite file from now on, and that children of a test can open."""
+    with chosen(request.config) as own:
+        yield own
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """The URL of `cloud.db` in the test's folder, for children to open."""
-    database = Database(f"sqlite:///{tmp_path}/cloud.db")
-    database.close()
-    return database.url
+def database_url(tmp_path: Path, own_database: Callable[[str], str]) -> str:
+    """The URL of an empty database: `cloud.db` in the test's folder, or what stands for it."""
+    return own_database(f"sqlite:///{tmp_path}/cloud.db")

@@ -6,7 +6,7 @@ server, which is started for the run.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -25,11 +25,17 @@ class StandIns:
     """Schemas on one server that stand for files."""
 
     def __init__(self, server: Postgres) -> None:
+        self._server = server
         self._url = server.database("tests")
         self._plain = f"host={server.folder} user=stackyard dbname=tests"
         self._known: dict[str, str] = {}
         self._number = count(1)
         self._lock = threading.Lock()
+
+    def own(self, asked: str) -> str:
+        """A whole database that stands for this URL from now on."""
+        self._known[asked] = self._server.database(f"own{next(self._number)}")
+        return self._known[asked]
 
     def url(self, asked: str) -> str:
         """The URL that stands for this one."""
@@ -45,10 +51,11 @@ class StandIns:
 
 
 @contextmanager
-def chosen(config: pytest.Config) -> Iterator[None]:
-    """Make every `Database` of this run one of the chosen kind."""
+def chosen(config: pytest.Config) -> Iterator[Callable[[str], str]]:
+    """Make every `Database` of this run one of the chosen kind. Gives a function that makes one which shares nothing
+    with others, and tells its URL to those who must be told."""
     if config.getoption("--database") == "sqlite":
-        yield
+        yield lambda asked: asked
         return
     with postgres() as server:
         stand_ins, original = StandIns(server), Database.__init__
@@ -57,4 +64,4 @@ def chosen(config: pytest.Config) -> Iterator[None]:
             original(self, stand_ins.url(url))
 
         with mock.patch.object(Database, "__init__", init):
-            yield
+            yield stand_ins.own

@@ -1,0 +1,233 @@
+"""Backup while servers write, restore to the very same cloud, and every archive that must be refused."""
+
+import hashlib
+import json
+import stat
+import tarfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from stackyard.assemble import ROOMS
+from stackyard.cli.main import main
+from stackyard.cli.serve import only_server
+from stackyard.kernel import archive, migrations
+from stackyard.kernel.database import Database, table
+from stackyard.kernel.errors import BadRequest, Conflict
+from stackyard.kernel.settings import Settings, load, save
+
+NOTES = table("notes", sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False))
+IMAGE = b"image data" * 10_000
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """A cloud at rest: a migrated database with a row, keys, an image, and what does not belong into an archive."""
+    state = tmp_path / "state"
+    chosen = Settings(state_dir=state, database=database_url, region="Moon")
+    save(chosen)
+    for name, data in {
+        "fernet-keys/0": b"staged", "fernet-keys/1": b"primary", "images/one": IMAGE, "clouds.yaml": b"clouds: {}",
+        "images/.partial/two": b"half", "logs/server.log": b"line", "engine/data": b"layers", "server.lock": b"",
+    }.items():  # fmt: skip
+        path = state / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    database = Database(database_url)
+    migrations.upgrade(database, ROOMS)
+    with database.write() as tx:
+        NOTES.create(tx.connection)
+        tx.insert(NOTES, {"number": 1})
+    database.close()
+    return chosen
+
+
+@pytest.fixture
+def made(settings: Settings, tmp_path: Path) -> Path:
+    """Its archive."""
+    path = tmp_path / "cloud.tar"
+    archive.backup(settings, path)
+    return path
+
+
+def notes(url: str) -> list[int]:
+    database = Database(url)
+    try:
+        with database.read() as tx:
+            return sorted(row.number for row in tx.find(NOTES))
+    finally:
+        database.close()
+
+
+def note(url: str, number: int) -> None:
+    database = Database(url)
+    with database.write() as tx:
+        tx.insert(NOTES, {"number": number})
+    database.close()
+
+
+def test_only_its_owner_can_read_an_archive_and_it_holds_what_a_cloud_is(settings: Settings, made: Path) -> None:
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    with tarfile.open(made) as tar:
+        assert sorted(tar.getnames()) == [
+            "database", "manifest.json", "state/clouds.yaml", "state/fernet-keys/0", "state/fernet-keys/1",
+            "state/images/one", "state/settings.json",
+        ]  # fmt: skip
+    assert not list(settings.state_dir.glob(".archive-*"))
+
+
+def test_an_archive_brings_back_what_was_changed_since(settings: Settings, made: Path) -> None:
+    note(settings.database_url, 2)
+    (settings.state_dir / "fernet-keys" / "1").write_bytes(b"other")
+    (settings.state_dir / "images" / "one").unlink()
+    archive.restore(made, settings.state_dir)
+    assert notes(settings.database_url) == [1]
+    assert (settings.state_dir / "fernet-keys" / "1").read_bytes() == b"primary"
+    assert (settings.state_dir / "images" / "one").read_bytes() == IMAGE
+    assert load(settings.state_dir) == settings
+    assert (settings.state_dir / "logs" / "server.log").read_bytes() == b"line"
+    database = Database(settings.database_url)
+    assert not migrations.upgrade(database, ROOMS)
+    database.close()
+
+
+def test_what_a_restore_replaces_is_kept_and_can_be_restored_itself(settings: Settings, made: Path) -> None:
+    note(settings.database_url, 2)
+    (settings.state_dir / "fernet-keys" / "1").write_bytes(b"newer")
+    archive.restore(made, settings.state_dir)
+    (kept,) = settings.state_dir.glob("before-restore-*.tar")
+    archive.restore(kept, settings.state_dir)
+    assert notes(settings.database_url) == [1, 2]
+    assert (settings.state_dir / "fernet-keys" / "1").read_bytes() == b"newer"
+
+
+def test_a_cloud_comes_back_in_another_folder(
+    settings: Settings, made: Path, tmp_path: Path, own_database: Callable[[str], str]
+) -> None:
+    other = tmp_path / "other"
+    archive.restore(made, other, own_database(f"sqlite:///{tmp_path}/other.db"))
+    restored = load(other)
+    assert restored is not None
+    assert (restored.state_dir, restored.region, restored.cloud_id) == (other, "Moon", settings.cloud_id)
+    assert notes(restored.database_url) == [1]
+    assert stat.S_IMODE((other / "fernet-keys" / "1").stat().st_mode) == 0o600
+
+
+def test_a_backup_of_a_busy_cloud_is_one_moment_of_it(settings: Settings, tmp_path: Path) -> None:
+    """Whatever is in it was committed in order: no number without all before it."""
+    database, stop = Database(settings.database_url), threading.Event()
+
+    def write() -> None:
+        number = 1
+        while not stop.is_set():
+            number += 1
+            with database.write() as tx:
+                tx.insert(NOTES, {"number": number})
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        archive.backup(settings, tmp_path / "busy.tar")
+    finally:
+        stop.set()
+        thread.join()
+        database.close()
+    before = notes(settings.database_url)
+    archive.restore(tmp_path / "busy.tar", settings.state_dir)
+    found = notes(settings.database_url)
+    assert found == before[: len(found)]
+    assert found[0] == 1
+
+
+def test_an_archive_is_never_written_over_another_file(settings: Settings, made: Path) -> None:
+    before = made.read_bytes()
+    with pytest.raises(Conflict, match="exists already"):
+        archive.backup(settings, made)
+    assert made.read_bytes() == before
+
+
+# ---------------------------------------------------------------------------------------------------- what is refused
+
+
+def _flipped(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0xFF
+    path.write_bytes(data)
+
+
+def test_an_archive_with_a_changed_byte_changes_nothing(settings: Settings, made: Path) -> None:
+    note(settings.database_url, 2)
+    place = made.read_bytes().index(IMAGE[:100])
+    _flipped(made, place + 500)
+    with pytest.raises(BadRequest, match="images/one"):
+        archive.restore(made, settings.state_dir)
+    assert notes(settings.database_url) == [1, 2]
+    assert not list(settings.state_dir.glob(".archive-*"))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9])
+def test_an_archive_that_was_cut_off_changes_nothing(settings: Settings, made: Path, part: float) -> None:
+    note(settings.database_url, 2)
+    data = made.read_bytes()
+    made.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(BadRequest):
+        archive.restore(made, settings.state_dir)
+    assert notes(settings.database_url) == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "state/../../evil", "elsewhere/evil"])
+def test_an_archive_writes_nowhere_but_into_the_state_folder(
+    settings: Settings, made: Path, tmp_path: Path, name: str
+) -> None:
+    evil, source = tmp_path / "evil.tar", tmp_path / "payload"
+    source.write_bytes(b"x")
+    with tarfile.open(made) as tar, tarfile.open(evil, "w") as forged:
+        manifest = json.loads(tar.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        manifest["files"] = {name: {"size": 1, "sha256": hashlib.sha256(b"x").hexdigest()}}
+        (tmp_path / "manifest").write_text(json.dumps(manifest))
+        forged.add(tmp_path / "manifest", "manifest.json")
+        member = forged.gettarinfo(source)
+        member.name = name
+        with source.open("rb") as payload:
+            forged.addfile(member, payload)
+    with pytest.raises(BadRequest, match="does not name"):
+        archive.restore(evil, settings.state_dir)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_file_that_is_no_archive_is_refused(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(BadRequest, match="no archive"):
+        archive.restore(tmp_path / "text", settings.state_dir)
+
+
+def test_the_commands_say_what_they_did_and_refuse_a_running_server(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, file = ["--state", str(settings.state_dir)], str(tmp_path / "cloud.tar")
+    assert main(["db", "upgrade", *state]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    with only_server(settings.state_dir):
+        assert main(["db", "backup", file, *state]) == 0
+        assert "6 files" in capsys.readouterr().out
+        for verb in (["upgrade"], ["restore", file]):
+            assert main(["db", *verb, *state]) == 2
+            assert "another server uses" in capsys.readouterr().err
+    assert main(["db", "restore", file, *state]) == 0
+    assert "stackyard up" in capsys.readouterr().out
+
+
+def test_a_database_in_use_by_another_server_is_not_replaced(settings: Settings, made: Path) -> None:
+    database = Database(settings.database_url)
+    if database.is_sqlite:
+        pytest.skip("SQLite's servers are kept out by the lock on their folder; PostgreSQL's may be anywhere")
+    note(settings.database_url, 2)
+    with database.read() as tx:
+        tx.value(sa.select(NOTES.c.number))
+        with pytest.raises(Conflict, match="sessions"):
+            archive.restore(made, settings.state_dir)
+    database.close()
+    assert notes(settings.database_url) == [1, 2]
