@@ -3,6 +3,7 @@ the API past the client.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,14 @@ def test_network_chapter(client: Client) -> None:
     assert client.api("GET", f"/networking/v2.0/networks/{network['id']}").status_code == 404
 
 
+@pytest.fixture(autouse=True)
+def no_containers_stay(client: Client) -> Iterator[None]:
+    yield
+    for each in client.api.get("/container/v1/containers")["containers"]:
+        client.admin("DELETE", f"/container/v1/containers/{each['uuid']}?force=true&all_projects=true")
+    eventually(lambda: not client.api.get("/container/v1/containers")["containers"] or None, 30, "they do not go")
+
+
 def _container(client: Client, name: str) -> dict[str, Any]:
     return dict(client.api.get(f"/container/v1/containers/{name}"))
 
@@ -100,7 +109,8 @@ def test_container_chapter(client: Client) -> None:
         client.openstack(f"appcontainer {line} idle")
         client.cloud.settle()
         assert _container(client, "idle")["status"] == status
-    assert "sleep 10000" in client.openstack("appcontainer top idle")
+    # The client's own `top` cannot print what it got: it was written for Python 2.
+    assert "sleep 10000" in str(client.api.get("/container/v1/containers/idle/top")["Processes"])
     assert "MEM" in client.openstack("appcontainer stats idle").upper()
     client.openstack("appcontainer set --name renamed --memory 300 idle")
     client.cloud.settle()
@@ -125,7 +135,8 @@ def test_containers_join_and_leave_networks_and_groups(client: Client) -> None:
     client.openstack("appcontainer network attach --network second moves")
     client.cloud.settle()
     assert "10.30.0." in client.openstack("appcontainer exec moves ip -4 address show eth1")
-    client.openstack("appcontainer add security group moves lets-in")
+    # Zun has had no such call since 1.15: groups are a port's own, set by the network service.
+    client.openstack("--os-container-api-version 1.14 appcontainer add security group moves lets-in")
     [group] = client.api.get("/networking/v2.0/security-groups?name=lets-in")["security_groups"]
     ports = client.api.get(f"/networking/v2.0/ports?device_id={_container(client, 'moves')['uuid']}")["ports"]
     assert len(ports) == 2

@@ -156,8 +156,8 @@ def _is_listed_or_not(client: Client, words: list[str], said: str) -> None:
         name = words[words.index("--name") + 1]
         assert said == ""
         assert client.api("GET", f"/container/v1/containers/{name}").status_code == 404
-        kept = [each for each in client.cloud.engine("GET", "/containers/json?all=1") if "sandbox" not in str(each)]
-        assert len(kept) == len(listed)
+        names = [str(each["Names"]) for each in client.cloud.engine("GET", "/containers/json?all=1")]
+        assert len([each for each in names if "sandbox" not in each]) == len(listed)
     else:
         assert [each["name"] for each in listed] == ["web"]
         assert re.search(r"\bweb\b.*\bRunning\b", said)
