@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,17 +144,20 @@ class RealCloud(Doors):
 
 @contextmanager
 def real_cloud(**settings: Any) -> Iterator[RealCloud]:
-    """A cloud that is not up yet; purged at the end, whatever happened. `settings`: those of `kernel.settings`."""
-    with tempfile.TemporaryDirectory(prefix="sy-") as folder:
-        chosen: dict[str, Any] = {
-            "port": free_port(), "external_cidr": str(free_range()), "cloud_id": f"t{secrets.token_hex(2)}",
-            "password_cost": 4,
-        }  # fmt: skip
-        cloud = RealCloud(Settings(state_dir=Path(folder, "s"), **{**chosen, **settings}))
-        try:
-            yield cloud
-        finally:
-            cloud.down(purge=True)
+    """A cloud that is not up yet; purged at the end, whatever happened. `settings`: those of `kernel.settings`.
+
+    When the purge fails, its folder stays, so that `down --purge --state <folder>/s` can be tried again."""
+    folder = Path(tempfile.mkdtemp(prefix="sy-"))
+    chosen: dict[str, Any] = {
+        "port": free_port(), "external_cidr": str(free_range()), "cloud_id": f"t{secrets.token_hex(2)}",
+        "password_cost": 4,
+    }  # fmt: skip
+    cloud = RealCloud(Settings(state_dir=folder / "s", **{**chosen, **settings}))
+    try:
+        yield cloud
+    finally:
+        cloud.down(purge=True)
+        shutil.rmtree(folder)
 
 
 def free_range() -> IPv4Network:
