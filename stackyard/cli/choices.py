@@ -4,6 +4,7 @@ import argparse
 import ipaddress
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,6 +77,25 @@ def _external_range(cidr: str) -> None:
         raise CommandFailed(f"--external-cidr: {error}. Write it like 203.0.113.0/24.") from None
     if network.version != 4 or network.prefixlen > _LONGEST_PREFIX:
         raise CommandFailed(f"--external-cidr {cidr}: an IPv4 range of at least /{_LONGEST_PREFIX} is needed.")
+    for holder, address in _addresses_here():
+        if ipaddress.ip_address(address) in network:
+            raise CommandFailed(
+                f"--external-cidr {cidr}: {address} in it is {holder} already. Choose a range that nobody uses here, "
+                f"198.51.100.0/24 say."
+            )
+
+
+def _addresses_here() -> Iterator[tuple[str, str]]:
+    """What this machine has and what it is led by, each with who holds it."""
+    from stackyard.hosts.netlink import Netlink
+
+    with Netlink() as net:
+        names = {link.index: link.name for link in net.links().values()}
+        for index, address in net.all_addresses():
+            yield f"this machine's own on {names.get(index, 'an interface')}", address.split("/")[0]
+        for route in net.routes():
+            if route.next_hop:
+                yield f"the gateway to {route.destination}", route.next_hop
 
 
 def _public_url(chosen: Settings) -> None:

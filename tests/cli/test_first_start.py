@@ -48,6 +48,7 @@ def test_another_choice_later_is_refused_and_changes_nothing(tmp_path: Path) -> 
         (["--external-cidr", "203.0.113.7/24"], "host bits"),
         (["--external-cidr", "203.0.113.1"], "at least /28"),
         (["--external-cidr", "2001:db8::/64"], "IPv4"),
+        (["--external-cidr", "127.0.0.0/24"], "127.0.0.1 in it is this machine's own on lo"),
         (["--engine", "tcp://127.0.0.1:2375"], "unix:///path"),
         (["--engine", "unix:///nowhere/docker.sock"], "no socket /nowhere/docker.sock"),
         (["--host", "0.0.0.0"], "--public-url"),
