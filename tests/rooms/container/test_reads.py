@@ -32,6 +32,14 @@ def test_a_command_runs_inside_and_answers(demo: Zun) -> None:
     assert "in time" not in demo.do(uuid, "execute?command=sleep forever", 409)["errors"][0]["detail"]
 
 
+def test_a_command_may_be_given_in_the_body_too(demo: Zun) -> None:
+    path = f"/containers/{demo.run()}/execute"
+    answer = demo("POST", path, {"command": "echo hi"})
+    assert (answer.status_code, answer.json()["output"]) == (200, "hi\n")
+    for body in ({}, {"command": None}, {"command": ["echo", "hi"]}, ["echo"], {"command": "ls", "run": "perhaps"}):
+        assert demo("POST", path, body).status_code == 400
+
+
 def test_commands_that_make_no_sense_are_refused(demo: Zun) -> None:
     uuid = demo.run()
     for query in ("", "?command=", "?command='open", "?command=ls&run=perhaps"):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import ApiError, BadRequest, Conflict, NotImplementedYet, Unavailable
-from stackyard.kernel.kinds import Boolean, Integer, IpAddress, OneOf, Text
+from stackyard.kernel.kinds import Boolean, Integer, IpAddress, OneOf, Text, invalid
 from stackyard.kernel.resource import Action, Field
 from stackyard.kernel.steps import Transient
 from stackyard.kernel.work import Work
@@ -35,7 +35,7 @@ LOGS = [
     _query("since", Text(max=40), default=""),
 ]
 EXECUTE = [
-    _query("command", Text(min=1, max=65535), required=True),
+    _query("command", Text(min=1, max=65535)),
     _query("run", Boolean(), default=True),
     _query("interactive", Boolean(), default=False),
 ]
@@ -137,7 +137,11 @@ def _moment(text: str) -> float | None:
 
 
 def execute(work: Work, container: Record, body: Any, query: Record) -> Callable[[], Any]:
-    """Run a command inside and answer with its output and exit code."""
+    """Run a command inside and answer with its output and exit code. Zun takes the parameters from the query or from a
+    JSON body alike."""
+    query = Record({**query, **_in_body(EXECUTE, body)})
+    if "command" not in query:
+        raise invalid("command", "is required.")
     if query.interactive:
         raise NotImplementedYet(
             "Interactive commands are not offered yet.", field="interactive", remedy="Run it without."
@@ -160,6 +164,11 @@ def execute(work: Work, container: Record, body: Any, query: Record) -> Callable
         }
 
     return lambda: _asked(run)
+
+
+def _in_body(fields: list[Field], body: Any) -> dict[str, Any]:
+    given = body if isinstance(body, dict) else {}
+    return {each.name: each.kind.parse(given[each.name], each.name, False) for each in fields if each.name in given}
 
 
 def top(work: Work, container: Record, body: Any, query: Record) -> Callable[[], Any]:
