@@ -10,17 +10,17 @@ from stackyard.kernel.errors import ApiError
 
 def iso_z(moment: datetime) -> str:
     """2026-11-23T06:07:08Z, as Neutron and Glance write it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.isoformat()[:19] + "Z"
 
 
 def iso_micro(moment: datetime) -> str:
     """2026-11-23T06:07:08.000000Z, as Keystone writes it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def iso_space(moment: datetime) -> str:
     """2026-11-23 06:07:08+00:00, as Zun writes it."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S+00:00")
+    return moment.isoformat(" ")[:19] + "+00:00"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,21 +6,22 @@ Defaults come from the declarations; `<state>/policy/<room>.yaml` overrides them
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from oslo_policy import policy as oslo
 
 from stackyard.kernel.caller import Caller
+from stackyard.kernel.checks import Check, compiled
 from stackyard.kernel.resource import Allow, Field
 from stackyard.kernel.room import Room
 
 
 @dataclass(frozen=True)
 class RuleBook:
-    """One room's parsed rules, in the form oslo.policy's checks expect of their enforcer ("rule:name" looks up
-    here)."""
+    """One room's rules: parsed, in the form oslo.policy's checks expect of their enforcer, and as functions."""
 
     rules: oslo.Rules
+    checks: Mapping[str, Check]
 
 
 class Policies:
@@ -38,9 +39,7 @@ class Policies:
     def allows(self, name: str, caller: Caller, target: Mapping[str, Any]) -> bool:
         """Whether the named rule lets the caller act on the target. Unknown names deny."""
         book = self._books.get(name)
-        return book is not None and bool(
-            book.rules[name](dict(target), caller.credentials(), cast(oslo.Enforcer, book), name)
-        )
+        return book is not None and book.checks[name](dict(target), caller.credentials())
 
 
 def rules_of(room: Room) -> Iterable[Allow]:
@@ -66,4 +65,7 @@ def _book(room: Room, overrides: Path | None) -> RuleBook:
     checks = {rule.name: oslo.RuleDefault(rule.name, rule.check).check for rule in rules_of(room)}
     if overrides and overrides.exists():
         checks.update(oslo.Rules.load(overrides.read_text()))
-    return RuleBook(oslo.Rules(checks))
+    functions: dict[str, Check] = {}
+    book = RuleBook(oslo.Rules(checks), functions)
+    functions.update({name: compiled(name, check, functions, book) for name, check in checks.items()})
+    return book

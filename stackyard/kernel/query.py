@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stackyard.kernel.caller import Caller
 from stackyard.kernel.database import Record
 from stackyard.kernel.dialect import Dialect
 from stackyard.kernel.errors import BadRequest
@@ -36,14 +37,56 @@ class Page:
 
 def visible_rows(work: Work, resource: Resource) -> sa.Select[Any]:
     """A select of the rows of this resource that the caller may know of, below the parents named in the path."""
-    table = resource.table
-    statement = sa.select(table)
-    condition = resource.visible(work.caller, table)
-    if condition is not None:
-        statement = statement.where(condition)
+    statement = _known(work, resource).rows
     for placeholder, column in resource.parents.items():
-        statement = statement.where(table.c[column] == work.params[placeholder])
+        statement = statement.where(resource.table.c[column] == work.params[placeholder])
     return statement
+
+
+def visible_row(work: Work, resource: Resource, key: str) -> Record | None:
+    """The row of this id, if the caller may know of it."""
+    parents = {placeholder: work.params[placeholder] for placeholder in resource.parents}
+    found = work.tx.connection.execute(_known(work, resource).row, {**parents, _KEY: key})
+    row = found.first()
+    return None if row is None else Record(zip(found.keys(), row, strict=True))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The statements that find what a caller may know of. It holds whom and what it is about, so that nobody else gets
+    their id."""
+
+    caller: Caller
+    resource: Resource
+    rows: sa.Select[Any]
+    row: sa.Select[Any]
+
+
+#: To build a statement costs more than to run it. The same token's requests share one caller: see identity's tokens.
+_STATEMENTS: dict[tuple[int, int], _Known] = {}
+_MOST_STATEMENTS = 500
+_KEY = "its own key"
+
+
+def _known(work: Work, resource: Resource) -> _Known:
+    found = _STATEMENTS.get((id(resource), id(work.caller)))
+    if found is None:
+        if len(_STATEMENTS) >= _MOST_STATEMENTS:
+            _STATEMENTS.clear()
+        found = _STATEMENTS[id(resource), id(work.caller)] = _statements(work.caller, resource)
+    return found
+
+
+def _statements(caller: Caller, resource: Resource) -> _Known:
+    table = resource.table
+    rows = sa.select(table)
+    condition = resource.visible(caller, table)
+    if condition is not None:
+        rows = rows.where(condition)
+    row = rows.where(table.c[resource.id_field] == sa.bindparam(_KEY))
+    for placeholder, column in resource.parents.items():
+        row = row.where(table.c[column] == sa.bindparam(placeholder))
+    return _Known(caller, resource, rows, row)
 
 
 def page(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> Page:

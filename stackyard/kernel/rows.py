@@ -5,21 +5,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from stackyard.kernel import quota
 from stackyard.kernel.database import Record
 from stackyard.kernel.dialect import Dialect
 from stackyard.kernel.errors import Conflict, NotFound
-from stackyard.kernel.query import visible_rows
+from stackyard.kernel.query import visible_row, visible_rows
 from stackyard.kernel.resource import NO_DEFAULT, Field, Resource
 from stackyard.kernel.shapes import show as shown
 from stackyard.kernel.work import Work
 
 
-def insert(work: Work, resource: Resource, values: Mapping[str, Any]) -> Record:
-    """Add an object: `values` over defaults, id, owner and times. Raises Conflict when a unique field is taken."""
+def insert(work: Work, resource: Resource, values: Mapping[str, Any], *, limited: bool = True) -> Record:
+    """Add an object: `values` over defaults, id, owner and times. Raises Conflict when a unique field is taken, and
+    QuotaExceeded when its project may have no more (`limited=False`: what the cloud makes of its own accord)."""
     record = Record()
     for each in resource.all_fields.values():
         if each.stored:
             record[each.name] = values[each.name] if each.name in values else _given_by_cloud(work, resource, each)
+    if limited and resource.quotas:
+        quota.take(work, resource, record)
     try:
         work.tx.insert(resource.table, record)
     except Conflict as error:
@@ -57,7 +61,8 @@ def _duplicate(resource: Resource, record: Record) -> Conflict:
 
 
 def change(work: Work, resource: Resource, record: Record, changes: Mapping[str, Any]) -> Record:
-    """Change an object's stored fields; keeps its time of change and revision. Returns the record as it is now."""
+    """Change an object's stored fields; keeps its time of change and revision. Returns the record as it is now. Raises
+    Conflict when a unique field is taken, and QuotaExceeded when it grows beyond what its project may have."""
     stored = {name: value for name, value in changes.items() if resource.all_fields[name].stored}
     if "extra" in stored and isinstance(record.get("extra"), dict):
         stored["extra"] = {k: v for k, v in {**record["extra"], **stored["extra"]}.items() if v is not None}
@@ -66,6 +71,8 @@ def change(work: Work, resource: Resource, record: Record, changes: Mapping[str,
     if "revision_number" in resource.all_fields:
         stored["revision_number"] = (record.get("revision_number") or 0) + 1
     merged = Record({**record, **stored})
+    if resource.quotas:
+        quota.take(work, resource, merged, record)
     try:
         if stored:
             key = resource.id_field
@@ -91,11 +98,11 @@ def remove(work: Work, resource: Resource, record: Record) -> None:
 def find(work: Work, resource: Resource, key: str) -> Record:
     """The object by id (or name, where the resource says so), if the caller may know of it. Raises NotFound, and
     Conflict when several have the name."""
-    table, statement = resource.table, visible_rows(work, resource)
-    if found := work.tx.one(statement.where(table.c[resource.id_field] == key)):
+    if found := visible_row(work, resource, key):
         return found
     if resource.key == "id_or_name":
-        named = work.tx.all(statement.where(table.c[resource.name_field] == key).limit(2))
+        same_name = visible_rows(work, resource).where(resource.table.c[resource.name_field] == key)
+        named = work.tx.all(same_name.limit(2))
         if len(named) > 1:
             raise Conflict(f"Several {resource.many} have the name '{key}'.", remedy="Use the id.")
         if named:

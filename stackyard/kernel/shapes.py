@@ -4,7 +4,7 @@ Reading refuses what the declaration does not know, names the field at fault and
 the asked microversion does not have.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -133,18 +133,38 @@ def _harmless(each: Field, caller: Caller, target: Mapping[str, Any]) -> Any:
     return target[each.name] if "id" in target and each.name in target else default
 
 
+#: What is shown of a field: its name, its alias, how it is computed, and whether it may be a moment.
+_Shown = tuple[str, str | None, Callable[[Work, Record], Any] | None, bool]
+#: The plans of answers, by resource and microversion; each holds its resource, so that no other one gets its id.
+_PLANS: dict[tuple[int, Version | None], tuple[Resource, list[_Shown]]] = {}
+
+
+def _plan(resource: Resource, asked: Version | None) -> list[_Shown]:
+    """Which fields an answer carries in this microversion, worked out once: a list asks for it per object."""
+    found = _PLANS.get((id(resource), asked))
+    if found is None:
+        fields = [each for each in resource.all_fields.values() if each.read and each.exists_in(asked)]
+        plan = [(each.name, each.alias, each.show, bool(each.show) or _is_moment(each)) for each in fields]
+        found = _PLANS[id(resource), asked] = (resource, plan)
+    return found[1]
+
+
+def _is_moment(each: Field) -> bool:
+    return each.kind.storage == "instant" or not each.stored
+
+
 def show(
     work: Work, resource: Resource, record: Record, dialect: Dialect, url: str, only: Sequence[str] = ()
 ) -> dict[str, Any]:
     """A record as answers carry it: hidden fields left out, computed ones added, times in the dialect's form."""
     shown: dict[str, Any] = {}
-    for each in resource.all_fields.values():
-        if not each.read or not each.exists_in(work.version):
-            continue
-        value = each.show(work, record) if each.show else record.get(each.name)
-        shown[each.name] = dialect.timestamp(value) if isinstance(value, datetime) else value
-        if each.alias:
-            shown[each.alias] = shown[each.name]
+    for name, alias, computed, timed in _plan(resource, work.version):
+        value = computed(work, record) if computed else record.get(name)
+        if timed and isinstance(value, datetime):
+            value = dialect.timestamp(value)
+        shown[name] = value
+        if alias:
+            shown[alias] = value
     if dialect.unknown_fields == "keep":
         shown = {**(record.get("extra") or {}), **shown}
     if dialect.item_links:
