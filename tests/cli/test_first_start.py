@@ -16,7 +16,8 @@ from stackyard.testing.cloud import free_port
 
 
 def asked(state: Path, *words: str) -> argparse.Namespace:
-    return parser().parse_args(["up", "--state", str(state), "--port", str(free_port()), *words])
+    mine = ["--port", str(free_port()), "--external-cidr", "240.0.0.0/24"]  # a range that no host can have
+    return parser().parse_args(["up", "--state", str(state), *mine, *words])
 
 
 def test_what_is_chosen_at_the_first_start_is_kept(tmp_path: Path) -> None:
