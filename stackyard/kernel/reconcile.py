@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What one run found and did: `examined` objects, `repaired` sentences, `failed` sentences."""
+    """What one run found and did: `examined` objects, `repaired` sentences, `failed` sentences. `again_within`: seconds
+    after which there is more to do, when that is sooner than the reconciler's period."""
 
     examined: int = 0
     repaired: list[str] = msgspec.field(default_factory=list)
     failed: list[str] = msgspec.field(default_factory=list)
+    again_within: float | None = None
 
 
 class Mismatch(msgspec.Struct, kw_only=True):

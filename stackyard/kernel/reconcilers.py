@@ -74,14 +74,16 @@ class _Loop:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            pause = self.reconciler.every.total_seconds()
             try:
                 report = self.once()
+                pause = min(pause, report.again_within if report.again_within is not None else pause)
                 if report.repaired or report.failed:
                     log.info("%s: %s", self.reconciler.name, "; ".join([*report.repaired, *report.failed]))
             except Exception:
                 log.exception("the reconciler %s failed; it runs again in its time", self.reconciler.name)
             if not self._stopping.is_set():
-                self._wanted.wait(self.reconciler.every.total_seconds())
+                self._wanted.wait(pause)
 
 
 class Reconcilers:

@@ -62,7 +62,16 @@ def run(services: Services) -> Report:
             _repair_host(services, host, report)
         except (Transient, Refused) as error:
             report.failed.append(f"host {host}: {error}")
+    report.again_within = _next_restart(services)
     return report
+
+
+def _next_restart(services: Services) -> float | None:
+    """Seconds until the first container that waits for its restart has waited long enough."""
+    with services.database.read() as tx:
+        work = services.work(tx, CALLER)
+        waits = [_restart_in(services, row) for row in store.awaiting_restart(work)]
+    return max(0.05, min(waits).total_seconds()) if waits else None
 
 
 def check(services: Services) -> list[Mismatch]:
@@ -317,8 +326,15 @@ def _restart_is_due(services: Services, row: Record) -> bool:
     """A stopped container that is wanted running waits a little longer after every failed run, at most a minute."""
     if row.status != "Stopped" or row.wanted != "running" or _policy(row) == "no":
         return False
+    return _restart_in(services, row) <= timedelta(0)
+
+
+def _restart_in(services: Services, row: Record) -> timedelta:
+    """How much longer a container waits for its restart."""
+    if row.finished_at is None:
+        return timedelta(0)
     pause = min(timedelta(milliseconds=100) * 2 ** min(row.restarts or 0, 12), _LONGEST_PAUSE)
-    return row.finished_at is None or services.clock.now() - row.finished_at >= pause
+    return cast(timedelta, row.finished_at + pause - services.clock.now())
 
 
 RECONCILERS = [

@@ -31,6 +31,11 @@ def on_host(work: Work, host: str) -> list[Record]:
     return work.tx.find(resource.CONTAINER.table, host=host)
 
 
+def awaiting_restart(work: Work) -> list[Record]:
+    """Stopped containers that their restart policy wants running."""
+    return work.tx.find(resource.CONTAINER.table, status="Stopped", wanted="running")
+
+
 def claims(work: Work) -> dict[str, tuple[float, int, int]]:
     """What the containers of each host may use: cores, MiB, and how many they are."""
     table = resource.CONTAINER.table
