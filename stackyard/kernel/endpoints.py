@@ -409,7 +409,8 @@ def read_call(endpoint: Endpoint, call: Call, asked: Version | None) -> None:
 
 
 def _refuse_unknown_query(endpoint: Endpoint, request: Request) -> None:
-    if endpoint.room.dialect.unknown_filters != "refuse":
+    # What is not offered yet says so, whatever its parameters would be.
+    if endpoint.room.dialect.unknown_filters != "refuse" or endpoint.status == 501:
         return
     known = {each.name for each in endpoint.query or ()}
     for name, _ in request.raw_query:

@@ -147,7 +147,8 @@ def test_a_container_that_cannot_start_tells_why(demo: Zun) -> None:
 
 def test_limits_and_name_are_changed(demo: Zun) -> None:
     uuid = demo.run(cpu=1, memory="128")
-    assert demo("PATCH", f"/containers/{uuid}", {"name": "other", "memory": "256", "cpu": 2}).status_code == 200
+    changed = demo("PATCH", f"/containers/{uuid}", {"name": "other", "memory": "256", "cpu": 2})
+    assert (changed.status_code, changed.json()["memory"], changed.json()["cpu"]) == (200, "256", 2)
     demo.cloud.settle()
     shown = demo.show(uuid)
     assert (shown["name"], shown["memory"], shown["cpu"]) == ("other", "256", 2.0)
