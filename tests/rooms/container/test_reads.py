@@ -81,6 +81,6 @@ def test_an_engine_that_does_not_answer_is_503(demo: Zun) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_offered_yet_says_so(demo: Zun, method: str, suffix: str) -> None:
-    answer = demo(method, f"/containers/{demo.run()}/{suffix}")
+    answer = demo(method, f"/containers/{demo.run()}/{suffix}?any=parameter")
     assert answer.status_code == 501
     assert "not offered yet" in answer.json()["errors"][0]["detail"]
