@@ -13,8 +13,6 @@ from stackyard.testing.cloud import RunningCloud, cloud
 
 CLIENTS = Path(__file__).parents[3] / ".venv-clients" / "bin"
 
-pytestmark = pytest.mark.skipif(not (CLIENTS / "openstack").exists(), reason="bin/setup has not made .venv-clients")
-
 
 @pytest.fixture(scope="module")
 def whole_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
