@@ -15,13 +15,13 @@ from alembic.autogenerate import api
 from alembic.operations.ops import UpgradeOps
 from alembic.runtime.migration import MigrationContext
 
-from stackyard.kernel import changes, enrolment
+from stackyard.kernel import changes, enrolment, quota
 from stackyard.kernel.branches import Branch, kernel_branch, room_branch, upgrade_branches
 from stackyard.kernel.database import Database, Instant, Json
 from stackyard.kernel.journal import TABLES as JOURNAL_TABLES
 from stackyard.kernel.room import Room
 
-KERNEL_TABLES: Sequence[sa.Table] = (*JOURNAL_TABLES, *changes.TABLES, *enrolment.TABLES)
+KERNEL_TABLES: Sequence[sa.Table] = (*JOURNAL_TABLES, *changes.TABLES, *enrolment.TABLES, *quota.TABLES)
 
 #: Constraints get names, so that a later migration can name what it drops.
 _NAMES = {

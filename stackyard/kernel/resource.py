@@ -22,6 +22,7 @@ from stackyard.kernel.versions import Version, version
 
 if TYPE_CHECKING:
     from stackyard.kernel.exchange import Reply, Request
+    from stackyard.kernel.quota import Quota
     from stackyard.kernel.steps import Steps
     from stackyard.kernel.work import Services, Work
 
@@ -292,6 +293,7 @@ class Resource:
     before: verb → f(services, caller, record), called in a pool with no transaction open, after validation and a first
     policy check (record: the input, which it may change; {} for list): slow hashing, rows that must exist before a
     list. target(work, record): members that check strings may name, merged into the policy target (record or input).
+    quotas: what of it a project may have only so much of; rows.insert and rows.change hold to it.
     """
 
     name: str
@@ -325,6 +327,7 @@ class Resource:
     target: Callable[["Work", Mapping[str, Any]], Mapping[str, Any]] | None = None
     refuses_delete_while: Sequence[Callable[["Work", Record], str | None]] = ()
     unique: Sequence[tuple[str, ...]] = ()
+    quotas: Sequence["Quota"] = ()
     create_status: int | None = None
     update_status: int | None = None
     delete_status: int | None = None
