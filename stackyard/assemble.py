@@ -160,7 +160,10 @@ class Cloud:
         self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
         self.neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
-        self.front = Front(Chain(self.services, router, self._validate))
+        self.front = Front(
+            Chain(self.services, router, self._validate),
+            most=self.settings.max_requests, origins=self.settings.cors_origins,
+        )  # fmt: skip
 
     def _now(self) -> datetime:
         return self.services.clock.now()

@@ -3,6 +3,7 @@
 import argparse
 import ipaddress
 import socket
+import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from stackyard.cli.operator import SOCKET, CommandFailed
 from stackyard.kernel.settings import Settings, load, save
 
 #: May be chosen anew at any start.
-CHANGEABLE = ("nodes",)
+CHANGEABLE = ("nodes", "tls", "tls_cert", "tls_key", "cors_origins")
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
 _LONGEST_SOCKET_PATH = 107
 #: Gateway, router and a few floating addresses: a smaller range is a slip of the pen.
@@ -46,6 +47,7 @@ def settle(asked: argparse.Namespace) -> Settings:
     if any(getattr(known, name) != value for name, value in changed.items()):
         known = msgspec.structs.replace(known, **changed)
         _nodes(known.nodes)
+        _tls(known)
         save(known)
     return known
 
@@ -58,6 +60,7 @@ def refuse_impossible(chosen: Settings) -> None:
     _engine(chosen.engine)
     _address(chosen.host, chosen.port)
     _nodes(chosen.nodes)
+    _tls(chosen)
 
 
 def _state_folder(state: Path) -> None:
@@ -68,6 +71,17 @@ def _state_folder(state: Path) -> None:
     # A purge removes the folder with all that is in it: it must never have held anything else.
     if state.is_dir() and any(each.name != "lost+found" for each in state.iterdir()):
         raise CommandFailed(f"--state {state} holds files, but no cloud: name a new or an empty folder.")
+
+
+def _tls(chosen: Settings) -> None:
+    if bool(chosen.tls_cert) != bool(chosen.tls_key):
+        raise CommandFailed("--tls-cert and --tls-key belong together: give both, or --tls alone.")
+    if not chosen.tls_cert:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chosen.tls_cert, chosen.tls_key)
+    except OSError as error:
+        raise CommandFailed(f"--tls-cert {chosen.tls_cert} and --tls-key {chosen.tls_key}: {error}.") from None
 
 
 def _external_range(cidr: str) -> None:

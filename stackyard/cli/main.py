@@ -101,10 +101,27 @@ def _up(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--nodes", metavar="ADDRESS:PORT", help="take other machines' nodes there; can be chosen at any start"
     )
+    command.add_argument(
+        "--tls", action=argparse.BooleanOptionalAction, help="speak HTTPS with a certificate of the cloud's own authority"
+    )
+    command.add_argument("--tls-cert", type=_file, metavar="FILE", help="speak HTTPS with this certificate (a PEM chain)")
+    command.add_argument("--tls-key", type=_file, metavar="FILE", help="its private key (PEM)")
+    command.add_argument(
+        "--cors-origins", type=_words, metavar="URL,…", help="web pages of these origins may use the API; '*' for all"
+    )
     command.add_argument("--region", metavar="NAME", help="the region's name (RegionOne)")
     command.add_argument("--engine", metavar="URL", help="use an existing Docker (unix:///…) instead of a private one")
     command.add_argument("--external-cidr", metavar="CIDR", help="the range of the network 'public' (203.0.113.0/24)")
     command.add_argument("--database", metavar="URL", help="SQLAlchemy's URL of it (SQLite in the state folder)")
+
+
+def _file(path: str) -> str:
+    """Absolute, because the server runs elsewhere."""
+    return str(Path(path).absolute()) if path else ""
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

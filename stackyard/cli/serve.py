@@ -21,13 +21,15 @@ from stackyard import __version__
 from stackyard.assemble import Cloud, Host
 from stackyard.cli.node_verbs import node_verbs
 from stackyard.cli.operator import SOCKET, CommandFailed
-from stackyard.kernel import logs
+from stackyard.kernel import certificates, listener, logs
 from stackyard.kernel.journal import why
 from stackyard.kernel.operate import Operate
 from stackyard.kernel.settings import Settings, load
 
 log = logging.getLogger("stackyard.serve")
 LOCK = "server.lock"
+#: Seconds between two looks at the API's certificate.
+_RENEWAL = 600
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -111,7 +113,8 @@ class Server:
         self.host = Host(settings)
         self.engine_starting = self.host.engine.start()
         self.cloud = Cloud(settings=settings, drivers=self.host.drivers)
-        self.api = _uvicorn(self.cloud.front)
+        self.tls = certificates.context(settings) if settings.serves_tls else None
+        self.api = _Uvicorn(listener.config(self.cloud.front, tls=self.tls))
         self.operator = _uvicorn(Operate(self.verbs()).app)
 
     def verbs(self) -> dict[str, Any]:
@@ -138,9 +141,24 @@ class Server:
         await asyncio.to_thread(self.cloud.prepare)
         self.prepared = True
         coming = asyncio.create_task(asyncio.to_thread(self._come_up))
+        renewing = asyncio.create_task(self._renew_certificate())
         await self.api.serve(sockets=[api])
+        renewing.cancel()
         self.operator.should_exit = True
         await coming
+
+    async def _renew_certificate(self) -> None:
+        """Serve with a fresh certificate when there is one: the cloud's own is made anew a month before it ends."""
+        if self.tls is None:
+            return
+        renewal = certificates.Renewal(self.settings, self.tls)
+        while True:
+            await asyncio.sleep(_RENEWAL)
+            try:
+                if await asyncio.to_thread(renewal.renew):
+                    log.info("the API has a new certificate")
+            except OSError as error:
+                log.warning("the new certificate cannot be used", extra={"reason": str(error)})
 
     def _come_up(self) -> None:
         """What needs the engine, while the API answers already."""

@@ -7,6 +7,7 @@ else runs in bounded pools, so that slow drivers and hashing never hold up a rea
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,9 +16,10 @@ import falcon
 import falcon.asgi
 import msgspec
 
-from stackyard.kernel import streams
+from stackyard.kernel import representation, streams
 from stackyard.kernel.chain import BODY_LIMIT, Chain, Exchange
-from stackyard.kernel.errors import ApiError, RequestTimeout
+from stackyard.kernel.cors import Origins
+from stackyard.kernel.errors import ApiError, RequestTimeout, Unavailable
 from stackyard.kernel.exchange import Reply, Request
 from stackyard.kernel.pages import Pages
 
@@ -29,9 +31,15 @@ PATIENCE = 60.0
 class Front:
     """The cloud as an ASGI application."""
 
-    def __init__(self, chain: Chain, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, chain: Chain, *, patience: float = PATIENCE, most: int = 512, origins: Sequence[str] = ()
+    ) -> None:
+        """`patience`: see PATIENCE. `most`: requests answered at once. `origins`: see Origins."""
         self.chain = chain
         self.patience = patience
+        self.most = most
+        self.origins = Origins(origins)
+        self._at_once = 0
         self.pool = ThreadPoolExecutor(16, "handler")
         self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
         # An empty answer must not call itself JSON: clients would try to read it.
@@ -54,15 +62,49 @@ class Front:
         assert resp is not None
         started = time.perf_counter()
         exchange = Exchange(request=_request(req, self.chain.services.settings.base_url))
+        self._at_once += 1
         try:
-            reply = self.pages.answer(exchange.request) or await self._answer(exchange, req)
+            reply = self._beside(exchange.request) or await self._answer(exchange, req)
         except ApiError as error:
             reply = self.chain.refusal(exchange, error)
         except Exception as error:
             reply = self.chain.failure(exchange, error)
+        finally:
+            self._at_once -= 1
         self.chain.finish(exchange, reply)
-        _send(self, req, resp, reply)
+        await self._send(req, resp, exchange.request, reply)
         _log(exchange, reply, started)
+
+    def _beside(self, request: Request) -> Reply | None:
+        """What is answered before any service is asked. Raises Unavailable when too much is going on."""
+        if self._at_once > self.most:
+            raise Unavailable(
+                f"{self.most} requests are being answered, as many as this server takes at once.",
+                remedy="Try again in a moment.",
+                headers={"Retry-After": "1"},
+            )
+        return self.origins.preflight(request) or self.pages.answer(request)
+
+    async def _send(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, request: Request, reply: Reply) -> None:
+        self.origins.mark(request, reply)
+        stream, data = _stream(self, req, reply), _data(reply)
+        if data is not None and reply.status == 200 and request.method in ("GET", "HEAD"):
+            data = representation.unless_known(request, reply, data)
+        if representation.wants_gzip(request, reply):
+            if stream is not None:
+                reply.headers["Content-Encoding"], stream = "gzip", representation.compressing(stream)
+            elif data is not None and len(data) >= representation.LEAST:
+                reply.headers["Content-Encoding"], data = "gzip", await self._compressed(data)
+        resp.status, resp.stream, resp.data = reply.status, stream, data
+        if stream is not None or data is not None or reply.stream is not None:
+            resp.content_type = reply.content_type
+        for name, value in reply.headers.items():
+            resp.set_header(name, value)
+
+    async def _compressed(self, data: bytes) -> bytes:
+        if len(data) < representation.LARGE:
+            return representation.compressed(data)
+        return await asyncio.get_running_loop().run_in_executor(self.pool, representation.compressed, data)
 
     async def _answer(self, exchange: Exchange, req: falcon.asgi.Request) -> Reply:
         with self.chain.services.database.read() as tx:
@@ -121,28 +163,24 @@ async def _refuse(send: Any, error: ApiError) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _send(front: Front, req: falcon.asgi.Request, resp: falcon.asgi.Response, reply: Reply) -> None:
-    resp.status = reply.status
-    for name, value in reply.headers.items():
-        resp.set_header(name, value)
+def _stream(front: Front, req: falcon.asgi.Request, reply: Reply) -> AsyncIterator[bytes] | None:
+    """What the client is sent piece by piece, for as long as it is there."""
     if reply.events is not None:
-        resp.content_type = reply.content_type
-        resp.stream = streams.while_there(streams.client_of(req), reply.events)
-        return
-    if reply.stream is not None:
-        resp.content_type = reply.content_type
-        if req.method != "HEAD":
-            resp.stream = streams.while_there(streams.client_of(req), streams.outgoing(front.slow_pool, reply.stream))
-        elif hasattr(reply.stream, "close"):
+        return streams.while_there(streams.client_of(req), reply.events)
+    if reply.stream is not None and req.method == "HEAD":
+        if hasattr(reply.stream, "close"):
             reply.stream.close()
-        return
-    data = reply.data
-    if data is None and reply.body is not None:
-        data = msgspec.json.encode(reply.body)
-    if data is None or reply.status in (204, 304):
-        return
-    resp.content_type = reply.content_type
-    resp.data = data
+    elif reply.stream is not None:
+        return streams.while_there(streams.client_of(req), streams.outgoing(front.slow_pool, reply.stream))
+    return None
+
+
+def _data(reply: Reply) -> bytes | None:
+    if reply.status in (204, 304) or reply.stream is not None or reply.events is not None:
+        return None
+    if reply.data is None and reply.body is not None:
+        return msgspec.json.encode(reply.body)
+    return reply.data
 
 
 def _log(exchange: Exchange, reply: Reply, started: float) -> None:

@@ -16,7 +16,9 @@ class Settings(msgspec.Struct, kw_only=True):
     engine: "private" (Stackyard's own dockerd) or the URL of an existing one. container_driver, network_driver:
     "docker" and "native", or "fake" for tests. password_cost: bcrypt rounds. token_lifetime: seconds. import_from:
     servers ("http://host:port") that images may be imported from though they are not on the public internet. nodes:
-    ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one.
+    ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one. tls: whether the API
+    speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
+    cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once.
     """
 
     state_dir: Path
@@ -34,11 +36,27 @@ class Settings(msgspec.Struct, kw_only=True):
     token_lifetime: int = 3600
     import_from: list[str] = []
     nodes: str = ""
+    tls: bool = False
+    tls_cert: str = ""
+    tls_key: str = ""
+    cors_origins: list[str] = []
+    max_requests: int = 512
 
     @property
     def base_url(self) -> str:
         """The URL that all links and the catalog carry."""
-        return self.public_url or f"http://{self.host}:{self.port}"
+        scheme = "https" if self.serves_tls else "http"
+        return self.public_url or f"{scheme}://{self.host}:{self.port}"
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether the API speaks TLS itself."""
+        return self.tls or bool(self.tls_cert)
+
+    @property
+    def authority(self) -> str:
+        """The certificate that clients must trust when the API's is of the cloud's own making, else empty."""
+        return str(self.state_dir / "tls" / "ca.pem") if self.tls and not self.tls_cert else ""
 
     @property
     def database_url(self) -> str:

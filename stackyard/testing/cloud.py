@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from stackyard.assemble import Cloud
+from stackyard.kernel import certificates, listener
 from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.work import Clock, SystemClock
@@ -90,10 +91,8 @@ class _Threaded:
     """The API in a thread with an event loop of its own."""
 
     def __init__(self, cloud: Cloud, settings: Settings) -> None:
-        config = uvicorn.Config(
-            cloud.front, host=settings.host, port=settings.port, lifespan="off", log_config=None, access_log=False,
-            timeout_graceful_shutdown=2,
-        )  # fmt: skip
+        tls = certificates.context(settings) if settings.serves_tls else None
+        config = listener.config(cloud.front, tls=tls, grace=2, host=settings.host, port=settings.port)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()), name="api", daemon=True)
 

@@ -51,15 +51,18 @@ def read(folder: Path) -> Credentials | None:
     return Credentials(passwords=passwords) if whole else None
 
 
-def write(folder: Path, credentials: Credentials, auth_url: str, region: str) -> None:
-    """Write the files that are not there or do not say this; those that do stay as they are."""
-    _replace(folder / CLOUDS, yaml.safe_dump({"clouds": _clouds(credentials, auth_url, region)}, sort_keys=False))
+def write(folder: Path, credentials: Credentials, auth_url: str, region: str, authority: str = "") -> None:
+    """Write the files that are not there or do not say this; those that do stay as they are. `authority`: the file of
+    the certificate that clients must trust, when it is none of those that everybody trusts."""
+    trusted = {"cacert": authority} if authority else {}
+    clouds = _clouds(credentials, auth_url, region, trusted)
+    _replace(folder / CLOUDS, yaml.safe_dump({"clouds": clouds}, sort_keys=False))
     for name, cloud in _OPENRC.items():
         user, scope = _CLOUDS[cloud]
-        _replace(folder / name, _openrc(user, scope, credentials.passwords[user], auth_url, region))
+        _replace(folder / name, _openrc(user, scope, credentials.passwords[user], auth_url, region, trusted))
 
 
-def _clouds(credentials: Credentials, auth_url: str, region: str) -> dict[str, Any]:
+def _clouds(credentials: Credentials, auth_url: str, region: str, trusted: dict[str, str]) -> dict[str, Any]:
     return {
         name: {
             "auth": {
@@ -72,12 +75,15 @@ def _clouds(credentials: Credentials, auth_url: str, region: str) -> dict[str, A
             "region_name": region,
             "identity_api_version": "3",
             "interface": "public",
+            **trusted,
         }
         for name, (user, scope) in _CLOUDS.items()
     }
 
 
-def _openrc(user: str, scope: dict[str, str], password: str, auth_url: str, region: str) -> str:
+def _openrc(
+    user: str, scope: dict[str, str], password: str, auth_url: str, region: str, trusted: dict[str, str]
+) -> str:
     values = {
         "auth_type": "password",
         "auth_url": auth_url,
@@ -88,6 +94,7 @@ def _openrc(user: str, scope: dict[str, str], password: str, auth_url: str, regi
         "region_name": region,
         "identity_api_version": "3",
         "interface": "public",
+        **trusted,
     }
     lines = [f"export OS_{name.upper()}={shlex.quote(value)}" for name, value in values.items()]
     return "\n".join(

@@ -72,7 +72,8 @@ def _users(work: Work, owned: dict[str, Record], first: bool) -> None:
             return
         given = credentials.Credentials.fresh()
         renew = names if first else tuple(found)
-    credentials.write(settings.state_dir, given, f"{settings.base_url}/identity", settings.region)
+    url = f"{settings.base_url}/identity"
+    credentials.write(settings.state_dir, given, url, settings.region, getattr(settings, "authority", ""))
     hashes = _hashes({name: given.passwords[name] for name in renew}, settings.password_cost)
     for name, hashed in hashes.items():
         _set_password(work, name, found.get(name), hashed, owned.get(name))

@@ -1,0 +1,200 @@
+"""How answers travel and what is refused at the door: conditional and compressed answers, CORS, limits."""
+
+import asyncio
+import gzip
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from stackyard.kernel import listener
+from stackyard.kernel.app import Front
+from stackyard.kernel.endpoints import endpoints
+from stackyard.kernel.exchange import Request
+from stackyard.kernel.listener import Protocol
+from stackyard.kernel.representation import is_known, reads_gzip
+from stackyard.kernel.resource import Route
+from stackyard.kernel.routing import Router
+from stackyard.kernel.work import Work
+from tests.kernel.toy import BOX, ROOM, toy_chain
+
+MEMBER = {"X-Auth-Token": "p1:member"}
+BOXES = "/toy/v1/boxes"
+
+
+@contextmanager
+def served(folder: Path, routes: list[Route] | None = None, **options: Any) -> Iterator[httpx.Client]:
+    """The toy cloud behind the server that a real one has."""
+    chain = toy_chain(folder)
+    room = type(ROOM)(name="toy", path="/toy", services=[], dialect=ROOM.dialect, resources=[BOX], routes=routes or [])
+    chain.router = Router(endpoints(room), [room])
+    front = Front(chain, **options)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(listener.config(front, grace=1))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), daemon=True)
+        thread.start()
+        until(lambda: server.started)
+        port = listening.getsockname()[1]
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=MEMBER, trust_env=False) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            front.close()
+            chain.services.database.close()
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[httpx.Client]:
+    with served(tmp_path, origins=["https://panel.example"]) as client:
+        yield client
+
+
+def until(true: Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it does not come true"
+        time.sleep(0.01)
+
+
+def box(client: httpx.Client, **values: Any) -> Any:
+    made = client.post(BOXES, json={"box": {"size": 3, **values}})
+    assert made.status_code == 201, made.text
+    return made.json()["box"]
+
+
+def test_an_unchanged_object_or_list_is_not_sent_again(toy: httpx.Client) -> None:
+    made = box(toy, name="a")
+    for path in (f"{BOXES}/{made['id']}", BOXES):
+        first = toy.get(path)
+        again = toy.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["ETag"] == first.headers["ETag"]
+    tag = first.headers["ETag"]
+    assert toy.put(f"{BOXES}/{made['id']}", json={"box": {"size": 4}}).status_code == 200
+    changed = toy.get(BOXES, headers={"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != tag
+    assert {"X-Auth-Token", "Accept-Encoding"} <= set(changed.headers["Vary"].split(", "))
+
+
+def test_a_tag_gives_nothing_away_to_who_may_not_see_the_object(toy: httpx.Client) -> None:
+    made = box(toy, name="a")
+    tag = toy.get(f"{BOXES}/{made['id']}").headers["ETag"]
+    for token, status in (("p2:member", 404), ("nonsense", 401)):
+        asked = toy.get(f"{BOXES}/{made['id']}", headers={"X-Auth-Token": token, "If-None-Match": tag})
+        assert asked.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("header", "known"),
+    [("*", True), ('"a"', True), ('W/"a"', True), ('"b", W/"a"', True), ('"b"', False), ("", False)],
+)
+def test_a_tag_is_found_in_a_list_of_them_however_it_is_written(header: str, known: bool) -> None:
+    assert is_known(header, 'W/"a"') is known
+
+
+def test_large_json_is_compressed_for_who_reads_it_and_small_is_not(toy: httpx.Client) -> None:
+    made = box(toy)
+    for _ in range(9):
+        box(toy, description="d" * 200)
+    with toy.stream("GET", BOXES, headers={"Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join(answer.iter_raw())
+        assert answer.headers["content-encoding"] == "gzip"
+        assert int(answer.headers["content-length"]) == len(raw)
+    plain = toy.get(BOXES, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert gzip.decompress(raw) == plain.content
+    assert len(raw) < len(plain.content) / 2
+    assert plain.headers["ETag"] == answer.headers["ETag"]
+    assert "content-encoding" not in toy.get(f"{BOXES}/{made['id']}", headers={"Accept-Encoding": "gzip"}).headers
+
+
+@pytest.mark.parametrize(
+    ("header", "reads"),
+    [("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("br", False), ("", False)],
+)
+def test_gzip_is_sent_to_those_who_say_they_read_it(header: str, reads: bool) -> None:
+    assert reads_gzip({"accept-encoding": header}) is reads
+
+
+def test_a_page_of_an_origin_that_was_named_may_use_the_api(toy: httpx.Client) -> None:
+    asking = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-auth-token"}
+    allowed = toy.options(BOXES, headers={"Origin": "https://panel.example", **asking})
+    assert allowed.status_code == 204
+    assert allowed.headers["Access-Control-Allow-Origin"] == "https://panel.example"
+    assert allowed.headers["Access-Control-Allow-Headers"] == "x-auth-token"
+    assert "PUT" in allowed.headers["Access-Control-Allow-Methods"]
+    got = toy.get(BOXES, headers={"Origin": "https://panel.example"})
+    assert got.headers["Access-Control-Allow-Origin"] == "https://panel.example"
+    refused = toy.get(f"{BOXES}/x", headers={"Origin": "https://panel.example"})
+    assert (refused.status_code, "Access-Control-Allow-Origin" in refused.headers) == (404, True)
+
+
+def test_a_page_of_any_other_origin_may_not(toy: httpx.Client) -> None:
+    asking = {"Access-Control-Request-Method": "PUT"}
+    assert toy.options(BOXES, headers={"Origin": "https://evil.example", **asking}).status_code in (401, 405)
+    got = toy.get(BOXES, headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in got.headers
+    assert "Origin" in got.headers["Vary"]
+
+
+def test_more_requests_at_once_than_the_server_takes_are_told_when_to_come_again(tmp_path: Path) -> None:
+    going, enough = threading.Event(), threading.Event()
+
+    def wait(work: Work, request: Request) -> Any:
+        def slowly() -> Any:
+            going.set()
+            assert enough.wait(10)
+            return {}
+
+        return slowly
+
+    route = Route(method="GET", path="/slow", handler=wait, reads="driver")
+    with served(tmp_path, [route], most=1) as toy:
+        other = threading.Thread(target=lambda: toy.get("/toy/slow"))
+        other.start()
+        assert going.wait(10)
+        refused = toy.get(BOXES)
+        enough.set()
+        other.join()
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert "as many as this server takes" in refused.json()["error"]["message"]
+        assert toy.get(BOXES).status_code == 200
+
+
+def _raw(toy: httpx.Client, *pieces: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", toy.base_url.port or 0), 10) as client:
+        for piece in pieces:
+            client.sendall(piece)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_a_head_beyond_all_measure_is_refused(toy: httpx.Client) -> None:
+    many = b"".join(b"X-%d: %s\r\n" % (number, b"v" * 1000) for number in range(100))
+    assert _raw(toy, b"GET / HTTP/1.1\r\n" + many).startswith(b"HTTP/1.1 431")
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(toy: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Protocol, "head_patience", 0.2)
+    assert _raw(toy).startswith(b"HTTP/1.1 408")
+    assert _raw(toy, b"GET / HTTP/1.1\r\nX-Slow: ").startswith(b"HTTP/1.1 408")
+
+
+def test_the_clock_of_the_head_stops_when_it_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Protocol, "head_patience", 0.2)
+
+    def slowly(work: Work, request: Request) -> Any:
+        return lambda: time.sleep(0.5) or {"came": True}
+
+    with served(tmp_path, [Route(method="GET", path="/slow", handler=slowly, reads="driver")]) as toy:
+        assert json.loads(toy.get("/toy/slow").content) == {"came": True}
