@@ -5,10 +5,12 @@ The tests say nothing about it: a `Database` that is asked for a file gets a sch
 server, which is started for the run.
 """
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -19,6 +21,23 @@ from stackyard.kernel.database import Database
 from stackyard.testing.postgres import Postgres, postgres
 
 _PREFIX = "sqlite:///"
+_current: list["StandIns"] = []
+
+
+@contextmanager
+def copied_state(source: Path, target: Path) -> Iterator[None]:
+    """A copy of a cloud's state folder at rest, with its database. The source's is one of the fixture `own_database`,
+    or such a copy itself."""
+    shutil.copytree(source, target)
+    with ExitStack() as until:
+        for stand_ins in _current:
+            until.enter_context(stand_ins.clone(state_url(source), state_url(target)))
+        yield
+
+
+def state_url(folder: Path) -> str:
+    """The URL of the database in a state folder."""
+    return f"{_PREFIX}{folder / 'stackyard.db'}"
 
 
 class StandIns:
@@ -29,12 +48,24 @@ class StandIns:
         self._url = server.database("tests")
         self._plain = f"host={server.folder} user=stackyard dbname=tests"
         self._known: dict[str, str] = {}
+        self._names: dict[str, str] = {}
         self._number = count(1)
         self._lock = threading.Lock()
 
     def own(self, asked: str) -> str:
         """A whole database that stands for this URL from now on."""
-        self._known[asked] = self._server.database(f"own{next(self._number)}")
+        return self._make(asked)
+
+    @contextmanager
+    def clone(self, source: str, asked: str) -> Iterator[None]:
+        """A copy of the database that stands for `source`, one of `own` or `clone`, as long as it is wanted."""
+        self._make(asked, self._names[source])
+        yield
+        self._server.drop(self._names[asked])
+
+    def _make(self, asked: str, template: str = "template0") -> str:
+        self._names[asked] = f"own{next(self._number)}"
+        self._known[asked] = self._server.database(self._names[asked], template)
         return self._known[asked]
 
     def url(self, asked: str) -> str:
@@ -63,5 +94,6 @@ def chosen(config: pytest.Config) -> Iterator[Callable[[str], str]]:
         def init(self: Any, url: str) -> None:
             original(self, stand_ins.url(url))
 
+        _current.append(stand_ins)
         with mock.patch.object(Database, "__init__", init):
             yield stand_ins.own

@@ -1,13 +1,13 @@
 """A fresh identity cloud per test: a copy of one that was migrated and seeded once."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from stackyard.kernel.work import SystemClock
+from tests.databases import copied_state, state_url
 from tests.rooms.identity.cloud import Admin, Cloud
 
 
@@ -22,8 +22,9 @@ class MovableClock(SystemClock):
 
 
 @pytest.fixture(scope="session")
-def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def seeded(tmp_path_factory: pytest.TempPathFactory, own_database: Callable[[str], str]) -> Path:
     folder = tmp_path_factory.mktemp("seeded")
+    own_database(state_url(folder))
     cloud = Cloud(folder)
     cloud.seed()
     cloud.close()
@@ -38,10 +39,10 @@ def clock() -> MovableClock:
 @pytest.fixture
 def cloud(seeded: Path, tmp_path: Path, clock: MovableClock) -> Iterator[Cloud]:
     folder = tmp_path / "state"
-    shutil.copytree(seeded, folder)
-    cloud = Cloud(folder, clock)
-    yield cloud
-    cloud.close()
+    with copied_state(seeded, folder):
+        cloud = Cloud(folder, clock)
+        yield cloud
+        cloud.close()
 
 
 @pytest.fixture

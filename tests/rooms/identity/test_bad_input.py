@@ -1,6 +1,5 @@
 """Whatever comes in, the answer is one the Identity API defines: never a 500, never a half-made object."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.databases import copied_state
 from tests.rooms.identity.cloud import Cloud
 
 JSON = st.recursive(
@@ -50,10 +50,10 @@ PARAMETERS = (
 @pytest.fixture(scope="module")
 def shared(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, str]]:
     folder = tmp_path_factory.mktemp("battered") / "state"
-    shutil.copytree(seeded, folder)
-    cloud = Cloud(folder)
-    yield cloud, cloud.token("admin")
-    cloud.close()
+    with copied_state(seeded, folder):
+        cloud = Cloud(folder)
+        yield cloud, cloud.token("admin")
+        cloud.close()
 
 
 def places(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -1,6 +1,5 @@
 """Who may do what: the default policy's personas against the routes, inside and outside their domain."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.databases import copied_state
 from tests.rooms.identity.cloud import SYSTEM, Admin, Cloud
 
 PASSWORD = "persona"
@@ -23,22 +23,22 @@ class Cast:
 
 
 @pytest.fixture(scope="module")
-def staged(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Cast]:
+def staged(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Cast]]:
     """The cast, staged once: tokens hold in every copy of the state."""
     folder = tmp_path_factory.mktemp("staged") / "state"
-    shutil.copytree(seeded, folder)
-    cloud = Cloud(folder)
-    cast = stage(cloud)
-    cloud.close()
-    return folder, cast
+    with copied_state(seeded, folder):
+        cloud = Cloud(folder)
+        cast = stage(cloud)
+        cloud.close()
+        yield folder, cast
 
 
 @pytest.fixture
 def cloud(staged: tuple[Path, Cast], tmp_path: Path) -> Iterator[Cloud]:
-    shutil.copytree(staged[0], tmp_path / "state")
-    cloud = Cloud(tmp_path / "state")
-    yield cloud
-    cloud.close()
+    with copied_state(staged[0], tmp_path / "state"):
+        cloud = Cloud(tmp_path / "state")
+        yield cloud
+        cloud.close()
 
 
 @pytest.fixture
