@@ -27,7 +27,7 @@ LAYERS = {"api.py", "controllers.py", "dao.py", "db.py", "models.py", "schemas.p
 SUBJECTS: dict[str, set[str]] = {
     "identity": {"credentials.py", "passwords.py", "render.py", "rotation.py", "rows.py"},
     "image": {"claims.py", "download.py", "formats.py", "intake.py", "ranges.py", "vault.py"},
-    "network": {"addresses.py", "applied.py", "dataplane.py", "ipam.py", "specs.py"},
+    "network": {"addresses.py", "applied.py", "dataplane.py", "homes.py", "ipam.py", "specs.py"},
     "container": {"names.py"},
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.work import Services, Work
-from stackyard.rooms.network import seed
+from stackyard.rooms.network import homes, seed
 from stackyard.rooms.network.dataplane import ROOM, Dataplane
 from stackyard.rooms.network.dataplane import touch as _touch
 from stackyard.rooms.network.resources import security_group as groups
@@ -79,7 +79,9 @@ def attach_port(
     hostname: str = "",
     device_owner: str = "compute:zun",
 ) -> Port:
-    """One more port for a device. `wire` then plugs it in. Raises as `reserve_ports`."""
+    """One more port for a device. `wire` then plugs it in. Raises as `reserve_ports`; Conflict when the device is on
+    one host and the network lives on another."""
+    host = next((each["binding:host_id"] for each in port_store.of_device(work, device_id)), "")
     port_id = attachments.attach(
         work,
         device_id=device_id,
@@ -89,7 +91,17 @@ def attach_port(
         hostname=hostname,
         security_groups=None if security_groups is None else list(security_groups),
     )
-    return next(each for each in ports_of(work, [device_id])[device_id] if each.id == port_id)
+    port = next(each for each in ports_of(work, [device_id])[device_id] if each.id == port_id)
+    if host:
+        homes.refuse_two(work, port.network_id, host)
+        port_store.bind(work, port_id, host)
+    return port
+
+
+def homes_of(work: Work, device_id: str) -> dict[str, str]:
+    """The hosts where the device's networks live, each with a network that lives there: none when it may be anywhere,
+    two when it can be nowhere."""
+    return homes.homes(work, [each.network_id for each in port_store.of_device(work, device_id)], besides=device_id)
 
 
 def detach_port(work: Work, device_id: str, *, network: str | None = None, port: str | None = None) -> None:

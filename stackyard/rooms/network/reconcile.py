@@ -11,7 +11,7 @@ from functools import partial
 from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.work import Services, Work
-from stackyard.rooms.network import specs
+from stackyard.rooms.network import homes, specs
 from stackyard.rooms.network.dataplane import ROOM, Dataplane
 from stackyard.rooms.network.driver import Inventory, NetworkDriverError, RouterSpec, fingerprint
 from stackyard.rooms.network.resources.port import store as port_store
@@ -39,11 +39,10 @@ def run(services: Services) -> Report:
 
 
 def _place_routers(plane: Dataplane, hosts: list[str]) -> None:
-    """Every router is on one host: there is one, or the first by name until hosts share their networks."""
     with plane.reading() as work:
         unplaced = router_store.unplaced(work)
     if hosts and unplaced:
-        plane.write(lambda work: router_store.place(work, unplaced, min(hosts)))
+        plane.write(lambda work: homes.place_routers(work, hosts))
 
 
 def _run_on(plane: Dataplane, host: str, changed: tuple[set[str], set[str]] | None, report: Report) -> None:

@@ -9,6 +9,7 @@ from stackyard.kernel.steps import Refused
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container import store as containers
 from stackyard.rooms.container.resources.host import resource, store
+from stackyard.rooms.network import facade as network
 
 #: How far containers' limits may exceed what a host has: most containers idle.
 CPU_RATIO, MEMORY_RATIO = 16.0, 1.5
@@ -49,12 +50,22 @@ def choose(work: Work, container: Record) -> str:
     hosts = store.all_hosts(work)
     load(work, hosts)
     connected = set(work.services.nodes.names())
-    refusals = {host.hostname: _lacks(host, container, connected) for host in hosts}
+    homes = network.homes_of(work, container.uuid)
+    refusals = {
+        host.hostname: _is_elsewhere(host, homes) or _lacks(host, container, connected) for host in hosts
+    }
     fitting = [host for host in hosts if not refusals[host.hostname]]
     if not fitting:
         said = "; ".join(f"{name}: {why}" for name, why in refusals.items()) or "no host has registered yet"
         raise Refused(f"No host can take the container. {said}.")
     return str(max(fitting, key=lambda host: host.mem_total * MEMORY_RATIO - host.claimed[1]).hostname)
+
+
+def _is_elsewhere(host: Record, homes: dict[str, str]) -> str:
+    """Which of the container's networks keeps it from this host; empty when none does."""
+    return "; ".join(
+        f"its network {each} lives on host {home}" for home, each in sorted(homes.items()) if home != host.hostname
+    )
 
 
 def _lacks(host: Record, container: Record, connected: set[str]) -> str:

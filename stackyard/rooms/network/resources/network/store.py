@@ -1,6 +1,6 @@
 """What the network's rules ask the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
@@ -61,6 +61,13 @@ def groups_named(work: Work, project_id: str, name_or_id: str) -> list[str]:
     found = work.tx.all(asked)
     exact = [each.id for each in found if each.id == name_or_id]
     return exact or [each.id for each in found]
+
+
+def internal(work: Work, network_ids: Iterable[str]) -> set[str]:
+    """Those of these networks that are not external."""
+    source = networks.NETWORK.table
+    asked = sa.select(source.c.id).where(source.c.id.in_(set(network_ids)), sa.not_(source.c["router:external"]))
+    return {each.id for each in work.tx.all(asked)}
 
 
 def external_named(work: Work, name: str) -> Record | None:

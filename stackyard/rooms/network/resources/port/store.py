@@ -216,6 +216,17 @@ def bound_to(work: Work, host: str) -> list[Record]:
     return work.tx.find(_ports(), **{"binding:host_id": host})
 
 
+def hosts_of_networks(work: Work, network_ids: Iterable[str], besides: str | None) -> list[Record]:
+    """The hosts of the devices on these networks, each with its network; those of the device `besides` left out."""
+    source = _ports()
+    asked = sa.select(source.c["binding:host_id"], source.c.network_id).distinct()
+    asked = asked.where(source.c.network_id.in_(set(network_ids)), source.c.attached_to.is_not(None))
+    asked = asked.where(source.c["binding:host_id"] != "")
+    if besides is not None:
+        asked = asked.where(source.c.attached_to != besides)
+    return work.tx.all(asked.order_by(source.c["binding:host_id"], source.c.network_id))
+
+
 def members(work: Work, group_ids: Iterable[str]) -> dict[str, list[str]]:
     """The addresses of the ports that wear each group: their own and the single ones they are allowed besides."""
     source, found = _ports(), {each: set[str]() for each in group_ids}

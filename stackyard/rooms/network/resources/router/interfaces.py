@@ -6,7 +6,7 @@ from stackyard.kernel import rows
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.work import Work
-from stackyard.rooms.network import addresses, dataplane
+from stackyard.rooms.network import addresses, dataplane, homes
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import port as ports
 from stackyard.rooms.network.resources import router as routers
@@ -25,6 +25,7 @@ def add(work: Work, router: Record, body: Record, query: Record) -> dict[str, An
             field="subnet_id",
         )
     port = _by_subnet(work, router, body.subnet_id) if body.subnet_id else _by_port(work, router, body.port_id)
+    homes.join(work, port.network_id)
     rows.change(work, routers.ROUTER, router, {})
     dataplane.touch(work, routers=[router.id], networks=[port.network_id])
     return _told(work, router, port)
