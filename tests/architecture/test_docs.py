@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,6 +140,13 @@ def test_an_extend_page_is_short(page: Path) -> None:
 def test_no_two_decisions_have_one_number() -> None:
     numbers = [each.name[:4] for each in (PROJECT / "docs" / "decisions").glob("*.md")]
     assert sorted(set(numbers)) == sorted(numbers)
+
+
+def test_every_library_that_runs_with_the_cloud_is_accounted_for() -> None:
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {re.match(r"[\w.-]+", each).group(0).lower() for each in declared}  # type: ignore[union-attr]
+    page = (PROJECT / "docs" / "decisions" / "0001-libraries.md").read_text().lower()
+    assert not {name for name in names if name not in page}
 
 
 # -- what the extend pages tell to do, done in a copy --
