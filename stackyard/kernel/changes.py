@@ -112,7 +112,7 @@ def _installed(tx: Transaction, sqlite: bool) -> dict[str, str]:
         "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'watch$_%' ESCAPE '$'"
         if sqlite
         else "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
-        "WHERE tgname LIKE 'watch$_%' ESCAPE '$'"
+        "WHERE tgname LIKE 'watch$_%' ESCAPE '$' AND relnamespace = current_schema()::regnamespace"
     )
     return {row[0]: row[1] for row in tx.connection.execute(sa.text(found))}
 
