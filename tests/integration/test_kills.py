@@ -34,8 +34,9 @@ def _create(tenant: Tenant, name: str) -> None:
 
 def _runs_on_its_network(tenant: Tenant, container: str) -> None:
     uuid = tenant.wait_for(container, "Running")["uuid"]
-    code, said = tenant.execute(uuid, "ip -4 address show eth0")
-    assert (code, f"inet {tenant.address(uuid)}/24" in said) == (0, True), said
+    address = f"inet {tenant.address(uuid)}/24"
+    # What a death cut short may be mended by a reconciler, after the container is seen running.
+    eventually(lambda: address in tenant.execute(uuid, "ip -4 address show eth0")[1] or None, 10, f"no {address}")
     assert {each["State"] for each in tenant.cloud.in_engine(uuid)} == {"running"}
     assert len(tenant.cloud.in_engine(uuid)) == 2, "the container and its sandbox, no more"
 
