@@ -9,7 +9,7 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -137,9 +137,9 @@ def _scratch(state_dir: Path) -> Iterator[Path]:
 
 
 def _collect(state: Path, into: Path, images: bool) -> None:
-    for path in _files(state):
+    for path in _files(state, without={*_LEFT_OUT, *([] if images else [_IMAGES])}):
         name = path.relative_to(state)
-        if _is_left_out(name) or (name.parts[0] == _IMAGES and not images):
+        if _is_left_out(name):
             continue
         target = into / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -150,13 +150,9 @@ def _collect(state: Path, into: Path, images: bool) -> None:
 
 
 def _is_left_out(name: Path) -> bool:
-    first, last = name.parts[0], name.name
-    return (
-        first in _LEFT_OUT
-        or last.endswith(_LEFT_OUT_ENDINGS)
-        or last.startswith("stackyard.db")
-        or any(part.startswith(".") for part in name.parts)
-    )
+    if name.name.endswith(_LEFT_OUT_ENDINGS) or name.name.startswith("stackyard.db"):
+        return True
+    return any(part.startswith(".") for part in name.parts)
 
 
 def _keep(path: Path, target: Path, *, linked: bool) -> None:
@@ -171,11 +167,15 @@ def _keep(path: Path, target: Path, *, linked: bool) -> None:
     shutil.copyfile(path, target)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for where, _, names in os.walk(folder):
+def _files(folder: Path, without: Collection[str] = ()) -> Iterator[Path]:
+    """The files below a folder; `without` names entries of the folder itself. Links are followed, for keys and images
+    may be on a shared disk."""
+    for where, folders, names in os.walk(folder, followlinks=True):
+        if Path(where) == folder:
+            folders[:] = [each for each in folders if each not in without]
         for name in sorted(names):
             path = Path(where, name)
-            if path.is_file() and not path.is_symlink():
+            if path.is_file():
                 yield path
 
 
@@ -274,4 +274,11 @@ def _put_in_place(source: Path, state: Path) -> None:
             continue
         target = state / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.replace(target)
+        _moved(path, target)
+
+
+def _moved(path: Path, target: Path) -> None:
+    """Whole or not at all, on whatever disk the target is."""
+    beside = target.with_name(f".{target.name}.new")
+    shutil.move(path, beside)
+    beside.replace(target)

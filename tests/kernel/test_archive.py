@@ -142,6 +142,17 @@ def test_a_backup_of_a_busy_cloud_is_one_moment_of_it(settings: Settings, tmp_pa
     assert found[0] == 1
 
 
+def test_keys_on_a_shared_disk_are_in_the_archive(settings: Settings, tmp_path: Path) -> None:
+    keys = settings.state_dir / "fernet-keys"
+    keys.rename(tmp_path / "shared")
+    keys.symlink_to(tmp_path / "shared")
+    manifest = archive.backup(settings, tmp_path / "shared.tar")
+    assert {"state/fernet-keys/0", "state/fernet-keys/1"} <= manifest.files.keys()
+    (tmp_path / "shared" / "1").write_bytes(b"other")
+    archive.restore(tmp_path / "shared.tar", settings.state_dir)
+    assert (tmp_path / "shared" / "1").read_bytes() == b"primary"
+
+
 def test_an_archive_is_never_written_over_another_file(settings: Settings, made: Path) -> None:
     before = made.read_bytes()
     with pytest.raises(Conflict, match="exists already"):
