@@ -102,9 +102,13 @@ def _up(command: argparse.ArgumentParser) -> None:
         "--nodes", metavar="ADDRESS:PORT", help="take other machines' nodes there; can be chosen at any start"
     )
     command.add_argument(
-        "--tls", action=argparse.BooleanOptionalAction, help="speak HTTPS with a certificate of the cloud's own authority"
+        "--tls",
+        action=argparse.BooleanOptionalAction,
+        help="speak HTTPS with a certificate of the cloud's own authority",
     )
-    command.add_argument("--tls-cert", type=_file, metavar="FILE", help="speak HTTPS with this certificate (a PEM chain)")
+    command.add_argument(
+        "--tls-cert", type=_file, metavar="FILE", help="speak HTTPS with this certificate (a PEM chain)"
+    )
     command.add_argument("--tls-key", type=_file, metavar="FILE", help="its private key (PEM)")
     command.add_argument(
         "--cors-origins", type=_words, metavar="URL,…", help="web pages of these origins may use the API; '*' for all"
@@ -129,7 +133,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     command = importlib.import_module(f"stackyard.cli.{asked.command}")
     try:
-        return int(command.run(asked))
+        status = int(command.run(asked))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (`stackyard status | head`): no complaint, and none at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except CommandFailed as error:
         print(f"stackyard {asked.command}: {error}", file=sys.stderr)
         return 2
