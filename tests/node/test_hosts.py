@@ -18,7 +18,6 @@ from stackyard.testing.personas import Persona
 from tests.node.conftest import wait_until
 from tests.rooms.container.zun import teach
 
-
 NEWEST = {"OpenStack-API-Version": "container latest"}
 
 
