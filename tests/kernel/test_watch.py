@@ -173,6 +173,7 @@ def test_a_containers_life_can_be_followed_through_its_states(running: RunningCl
     running.worlds.container.registry["busybox:latest"] = running.worlds.container.registry["busybox"] = Image(
         id="sha256:b", size=1
     )
+    running.worlds.container.delay("pull_image", 1)  # slower than the time within which changes come as one event
     latest = running.seeded("stackyard", **{"OpenStack-API-Version": "container latest"})
     with watching(latest, "/container/v1/containers") as listener:
         made = latest.post("/container/v1/containers", {"name": "watched", "image": "busybox"}, ok=202)
