@@ -26,6 +26,8 @@ from stackyard.testing.faults import Faults
 from tests.kernel.scenarios import SCENARIOS, Place, Scenario
 from tests.kernel.stage import Stage
 
+pytestmark = pytest.mark.thorough
+
 DECLARED = {
     (room.name, resource.name, action): resource
     for room in ROOMS
