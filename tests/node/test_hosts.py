@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from stackyard.assemble import CONTRACTS
+from stackyard.node.admission import Connect, dial
 from stackyard.node.agent import Agent
 from stackyard.node.home import Home
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
@@ -24,11 +25,11 @@ NEWEST = {"OpenStack-API-Version": "container latest"}
 class Host:
     """A machine with a node: its world stays when the node goes."""
 
-    def __init__(self, running: RunningCloud, folder: Path, name: str) -> None:
+    def __init__(self, running: RunningCloud, folder: Path, name: str, connect: Connect = dial) -> None:
         self.name, self._running = name, running
         self.worlds = Worlds()
         teach(self.worlds.container)
-        self.home = Home(folder / name)
+        self.home = Home(folder / name, connect)
         self.home.join(running.settings.nodes, running.cloud.authority.new_token(timedelta(minutes=5)), name)
         self.agent: Agent | None = None
 
