@@ -139,7 +139,7 @@ _Shown = tuple[str, str | None, Callable[[Work, Record], Any] | None, bool]
 _PLANS: dict[tuple[int, Version | None], tuple[Resource, list[_Shown]]] = {}
 
 
-def _plan(resource: Resource, asked: Version | None) -> list[_Shown]:
+def shown_fields(resource: Resource, asked: Version | None) -> list[_Shown]:
     """Which fields an answer carries in this microversion, worked out once: a list asks for it per object."""
     found = _PLANS.get((id(resource), asked))
     if found is None:
@@ -158,7 +158,7 @@ def show(
 ) -> dict[str, Any]:
     """A record as answers carry it: hidden fields left out, computed ones added, times in the dialect's form."""
     shown: dict[str, Any] = {}
-    for name, alias, computed, timed in _plan(resource, work.version):
+    for name, alias, computed, timed in shown_fields(resource, work.version):
         value = computed(work, record) if computed else record.get(name)
         if timed and isinstance(value, datetime):
             value = dialect.timestamp(value)

@@ -1,0 +1,99 @@
+"""Every field, action and route with a microversion: there from it on, not there before, gone where it says so."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from stackyard.assemble import ROOMS
+from stackyard.kernel.endpoints import Endpoint, endpoints
+from stackyard.kernel.errors import BadRequest, NotAcceptable, NotFound
+from stackyard.kernel.resource import Field, Resource
+from stackyard.kernel.room import Room
+from stackyard.kernel.routing import Router, choose
+from stackyard.kernel.shapes import read_body, shown_fields
+from stackyard.kernel.versions import Version
+
+VERSIONED = [room for room in ROOMS if room.versions]
+ROUTER = Router((each for room in ROOMS for each in endpoints(room)), ROOMS)
+
+
+def _before(version: Version) -> Version:
+    return Version(version.major, version.minor - 1)
+
+
+def _fields() -> Iterator[tuple[Room, Resource, Field]]:
+    for room in VERSIONED:
+        for resource in room.resources:
+            for each in resource.all_fields.values():
+                if each.since or each.until:
+                    yield room, resource, each
+
+
+def _named(value: object) -> str:
+    if isinstance(value, Endpoint):
+        return f"{value.method} {value.path}"
+    return str(getattr(value, "name", value))
+
+
+def test_something_is_versioned() -> None:
+    assert VERSIONED
+    assert list(_fields())
+
+
+@pytest.mark.parametrize(("room", "resource", "field"), list(_fields()), ids=_named)
+def test_a_field_is_shown_and_read_in_its_versions_only(room: Room, resource: Resource, field: Field) -> None:
+    assert room.versions is not None
+    first, last = field.lives
+    there, elsewhere = [max(first, room.versions.minimum)], []
+    if field.since and first > room.versions.minimum:
+        elsewhere.append(_before(first))
+    if field.until:
+        there.append(_before(last))
+        elsewhere.append(last)
+    assert there[0] <= room.versions.maximum
+    for version in there:
+        assert field.read is (field.name in [name for name, *_ in shown_fields(resource, version)])
+        assert not _unknown(room, resource, field, version)
+    for version in elsewhere:
+        assert field.name not in [name for name, *_ in shown_fields(resource, version)]
+        assert _unknown(room, resource, field, version)
+
+
+def _unknown(room: Room, resource: Resource, field: Field, version: Version) -> bool:
+    """Whether a create that gives the field is told that there is none of this name."""
+    try:
+        read_body(resource.all_fields.values(), {field.name: None}, room.dialect, version, "create")
+    except BadRequest as error:
+        return "Unrecognized attribute" in error.message and field.name in error.message
+    return False
+
+
+def _versioned_endpoints() -> Iterator[Endpoint]:
+    for room in VERSIONED:
+        yield from (each for each in endpoints(room) if each.since or each.until)
+
+
+@pytest.mark.parametrize("endpoint", list(_versioned_endpoints()), ids=_named)
+def test_a_route_exists_in_its_versions_only(endpoint: Endpoint) -> None:
+    path = "/".join("x" if each.startswith("{") else each for each in endpoint.path.split("/"))
+    candidates = ROUTER.candidates(endpoint.method, path)
+    if endpoint.since:
+        assert choose(candidates, endpoint.since).path == endpoint.path
+        assert not endpoint.lives_in(_before(endpoint.since))
+        if not any(each.lives_in(_before(endpoint.since)) for each in candidates):
+            with pytest.raises(NotFound, match="not available in version"):
+                choose(candidates, _before(endpoint.since))
+    if endpoint.until:
+        assert endpoint.lives_in(_before(endpoint.until))
+        assert not endpoint.lives_in(endpoint.until)
+
+
+@pytest.mark.parametrize("room", VERSIONED, ids=_named)
+def test_versions_beyond_both_ends_are_not_acceptable(room: Room) -> None:
+    assert room.versions is not None
+    kind, least, most = room.versions.service_type, room.versions.minimum, room.versions.maximum
+    for version in (least, most):
+        assert room.versions.asked(f"{kind} {version}") == version
+    for version in (_before(least), Version(most.major, most.minor + 1)):
+        with pytest.raises(NotAcceptable):
+            room.versions.asked(f"{kind} {version}")
