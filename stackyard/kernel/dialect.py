@@ -29,14 +29,13 @@ class Dialect:
 
     envelope_one: answers and bodies carry {"<resource>": {…}} rather than the bare object.
     envelope_body: request bodies are enveloped too (None: as envelope_one).
-    list_links(plural, url, next_url) -> extra members of a list answer (Neutron `networks_links`, Glance `next`).
+    list_extra(plural, url, next_url) -> extra members of a list answer (Neutron `networks_links`, Glance `next`).
     item_links(resource_url) -> the value of "links" in every object, or None for none.
     update: the method of updates. unknown_fields: what happens to a body member the declaration does not know.
     ("keep": in the resource's internal JSON column `extra`, shown again at the top level, as Keystone does).
     unknown_object: "policy" asks policy before saying 404, so that the forbidden get 403 whether it exists or not.
     unknown_filters: what happens to a query parameter nobody declared. strict: whether "true" may stand for true.
-    quota_status: what QuotaExceeded answers with. project_filter: the query flag by which an admin lists all projects,
-    or None when an admin sees all by default.
+    quota_status: what QuotaExceeded answers with.
     trailing_slash: whether /images/ is /images, or an object without an id, which is 404 (Glance).
     """
 

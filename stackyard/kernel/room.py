@@ -20,13 +20,12 @@ from stackyard.kernel.work import Services, Work
 class Room:
     """A service as a room of the cloud.
 
-    path: where it lives below the base URL ("/networking"); resources' and routes' paths follow it. prefix: what stands
-    between both in the catalog ("/v2.0" for none). services: (type, name, catalog path) it registers in the catalog,
-    the path may hold {project_id}. uses: rooms whose facades it calls. policies: rules besides those of resources and
-    routes (shared checks). tables: those of its stores. driver: the name → maker of its node drivers. start(services):
-    binds what the room needs at run time, before the first request. seed(work): idempotent first rows, run at every
-    start in one transaction after migrations. checks(work, hosts): mismatches of database and host, as sentences for
-    `stackyard check`.
+    path: where it lives below the base URL ("/networking"); resources' and routes' paths follow it. services: (type,
+    name, catalog path) it registers in the catalog, the path may hold {project_id}. uses: rooms whose facades it calls.
+    policies: rules besides those of resources and routes (shared checks). tables: those of its stores. reconcilers:
+    its repairs, which also list mismatches for `stackyard check`. start(services): binds what the room needs at run
+    time, before the first request. seed(work): idempotent first rows, run at every start in one transaction after
+    migrations.
     """
 
     name: str
