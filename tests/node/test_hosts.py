@@ -209,25 +209,6 @@ def test_networks_on_two_hosts_cannot_be_connected(running: RunningCloud, far: H
     assert f"its network {first} lives on host far" in both["status_reason"]
 
 
-def test_ten_hosts_share_the_work(running: RunningCloud, tmp_path: Path) -> None:
-    hosts = [Host(running, tmp_path, f"host{number}") for number in range(10)]
-    try:
-        for each in hosts:
-            each.up()
-        disabled(running.admin, "testhost")
-        made = []
-        for number in range(10):
-            tenant = Tenant(running, f"tenant{number}")
-            made.append(tenant.asked_for(tenant.network()))
-        running.settle()
-        assert sorted(uuid for each in hosts for uuid in each.runs()) == sorted(made)
-        assert all(each.runs() for each in hosts), "each has one: the freest is taken"
-        assert not running.cloud.reconcilers.mismatches()
-    finally:
-        for each in hosts:
-            each.down()
-
-
 def test_what_the_node_says_of_itself_is_under_the_name_it_joined_with(running: RunningCloud, far: Host) -> None:
     [state] = [each for each in running.cloud.nodes.states() if each.name == "far"]
     assert state.facts == msgspec.structs.replace(FACTS, hostname="far")
