@@ -240,7 +240,7 @@ class Chain:
                 headers=headers,
             )
         if isinstance(error, QuotaExceeded):
-            status = exchange.room.dialect.quota_status
+            error.status = status = exchange.room.dialect.quota_status
         return Reply(status=status, body=exchange.room.dialect.error(error), headers=headers)
 
     def failure(self, exchange: Exchange, error: Exception) -> Reply:

@@ -3,6 +3,7 @@
 from stackyard.kernel.room import Room, declared
 from stackyard.rooms.container import reconcile, resources
 from stackyard.rooms.container.dialect import DIALECT
+from stackyard.rooms.container.resources import quota
 from stackyard.rooms.container.resources.container.resource import EXTRA_RULES
 from stackyard.rooms.container.resources.version import VERSIONS
 
@@ -17,7 +18,7 @@ ROOM = Room(
     versions=VERSIONS,
     resources=_RESOURCES,
     routes=_ROUTES,
-    policies=EXTRA_RULES,
+    policies=[*EXTRA_RULES, *quota.RULES],
     reconcilers=reconcile.RECONCILERS,
     start=reconcile.listen,
 )

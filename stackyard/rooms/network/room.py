@@ -9,11 +9,9 @@ from stackyard.rooms.network.dataplane import ROOM as NAME
 from stackyard.rooms.network.dataplane import Dataplane
 from stackyard.rooms.network.dialect import NEUTRON
 from stackyard.rooms.network.reconcile import RECONCILER
-from stackyard.rooms.network.resources import agent
+from stackyard.rooms.network.resources import agent, quota
 from stackyard.rooms.network.resources.port import rules as port_rules
 from stackyard.rooms.network.resources.port import store as port_store
-from stackyard.rooms.network.resources.quota import resource as quota
-from stackyard.rooms.network.resources.quota import store as quota_store
 
 _RESOURCES, _ROUTES = declared(resources)
 
@@ -39,7 +37,7 @@ ROOM = Room(
     resources=_RESOURCES,
     routes=_ROUTES,
     policies=[*port_rules.POLICIES, *agent.POLICIES, quota.READ],
-    tables=[port_store.ADDRESSES, port_store.WORN, quota_store.LIMITS],
+    tables=[port_store.ADDRESSES, port_store.WORN],
     reconcilers=[RECONCILER],
     start=start,
 )

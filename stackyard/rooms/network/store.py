@@ -5,19 +5,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.work import Work
 from stackyard.rooms.network.policies import sees_all
 
 
 def own_rows(caller: Caller, source: sa.Table) -> sa.ColumnElement[bool] | None:
     """Visible: the caller's project's rows; administrators and services see all."""
     return None if sees_all(caller) else source.c.project_id == caller.project_id
-
-
-def count(work: Work, source: sa.Table, **equals: Any) -> int:
-    """How many rows have these values."""
-    where = (source.c[name] == value for name, value in equals.items())
-    return int(work.tx.value(sa.select(sa.func.count()).select_from(source).where(*where)))
 
 
 def tagged(statement: Any, source: sa.Table, query: dict[str, Any]) -> Any:

@@ -13,10 +13,8 @@ VERSIONS = Microversions("container", Version(1, 1), Version(1, 40))
 
 #: What the real service has and Stackyard has not yet.
 _MISSING = (
-    ("GET", "/v1/capsules"), ("POST", "/v1/capsules"), ("GET", "/v1/quotas"), ("GET", "/v1/quotas/{project}"),
-    ("PUT", "/v1/quotas/{project}"), ("DELETE", "/v1/quotas/{project}"), ("GET", "/v1/quotas/{project}/defaults"),
-    ("GET", "/v1/quota_classes/{name}"), ("PUT", "/v1/quota_classes/{name}"), ("GET", "/v1/registries"),
-    ("POST", "/v1/registries"), ("GET", "/v1/networks"), ("POST", "/v1/networks"), ("GET", "/v1/images/{name}/search"),
+    ("GET", "/v1/capsules"), ("POST", "/v1/capsules"), ("GET", "/v1/registries"), ("POST", "/v1/registries"),
+    ("GET", "/v1/networks"), ("POST", "/v1/networks"), ("GET", "/v1/images/{name}/search"),
 )  # fmt: skip
 
 

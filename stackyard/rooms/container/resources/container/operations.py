@@ -91,7 +91,9 @@ def kill(steps: Steps, container: Record) -> None:
 
 def update(steps: Steps, container: Record) -> None:
     """Change its limits in the engine, then in its row."""
-    limits = steps.inputs
+    limits = dict(steps.inputs)
+    before = limits.pop("before")
+    steps.undo("take its limits back", steps.writing(store.change, container.uuid, **before))
     driver = _tasked(steps, container)
     steps.call("change its limits", driver.update, container.uuid, limits.get("cpu"), limits.get("memory"))
     steps.write("has its limits", store.change, container.uuid, **limits)

@@ -18,6 +18,7 @@ from stackyard.kernel.kinds import (
     Text,
     Timestamp,
 )
+from stackyard.kernel.quota import Quota
 from stackyard.kernel.resource import (
     Action,
     Allow,
@@ -178,6 +179,12 @@ CONTAINER = Resource(
         Internal("finished_at", Timestamp()),
         Internal("exit_code", Integer()),
         Internal("restarts", Integer(), default=0, doc="Restarts by policy since it last ran for a while."),
+    ],
+    quotas=[
+        Quota("container", "containers", 40),
+        Quota("container", "cpu", 20, column="cpu"),
+        Quota("container", "memory", 51200, column="memory"),
+        Quota("container", "disk", 100, column="disk"),
     ],
     policy={
         "list": reads("get_all"),

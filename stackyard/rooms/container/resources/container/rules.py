@@ -86,8 +86,17 @@ def update(work: Work, container: Record, changes: Record) -> Record:
     if given:
         container = rows.change(work, resource.CONTAINER, container, given)
     if limits:
-        work.begin(resource.CONTAINER, container, "update", limits)
+        work.begin(resource.CONTAINER, container, "update", {**limits, "before": _grow(work, container, limits)})
     return Record({**container, **limits})
+
+
+def _grow(work: Work, container: Record, limits: dict[str, Any]) -> dict[str, Any]:
+    """What grows counts against the project's quota from now on, what shrinks when the engine has done it. Returns what
+    the limits were."""
+    before = {name: container[name] for name in limits}
+    larger = {name: max(limits[name], was or 0) for name, was in before.items()}
+    rows.change(work, resource.CONTAINER, container, larger)
+    return before
 
 
 def resize(work: Work, container: Record, body: Record, query: Record) -> Record:

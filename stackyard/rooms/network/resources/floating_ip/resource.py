@@ -5,6 +5,7 @@ from typing import Any
 
 from stackyard.kernel.database import Record
 from stackyard.kernel.kinds import Anything, IpAddress, MapOf, Nullable, Text, Uuid
+from stackyard.kernel.quota import Quota
 from stackyard.kernel.resource import Description, Field, Id, Internal, ReadOnly, Resource, Shown
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
@@ -73,6 +74,7 @@ FLOATING_IP = Resource(
         trail(),
     ],
     visible=shared_store.own_rows,
+    quotas=[Quota("network", "floatingip", 50)],
     policy=verbs("floatingip"),
     create=rules.create,
     update=rules.update,

@@ -6,7 +6,7 @@ from stackyard.kernel import rows
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.work import Work
-from stackyard.rooms.network import dataplane, quotas
+from stackyard.rooms.network import dataplane
 from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import floating_ip as floating_ips
 from stackyard.rooms.network.resources import network as networks
@@ -22,7 +22,6 @@ def create(work: Work, wanted: Record) -> Record:
     """An outside address of the caller's project, at once for a port if one is named. Raises Conflict when none is
     left."""
     project_id = owner_of(work, wanted)
-    quotas.take(work, floating_ips.FLOATING_IP, project_id)
     network = rows.find(work, networks.NETWORK, wanted.floating_network_id)
     if not network["router:external"]:
         raise BadRequest(

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.database import Record
 from stackyard.kernel.kinds import Boolean, Integer, ListOf, OneOf, Text
+from stackyard.kernel.quota import Quota
 from stackyard.kernel.resource import Field, Id, ReadOnly, Resource, Shown
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
@@ -94,6 +95,7 @@ NETWORK = Resource(
         trail(),
     ],
     visible=own_shared_or_external,
+    quotas=[Quota("network", "network", 100)],
     policy=verbs("network", read=SHARED_TOO),
     create=rules.create,
     update=rules.update,

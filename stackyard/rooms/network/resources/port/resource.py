@@ -23,6 +23,7 @@ from stackyard.kernel.kinds import (
     Text,
     Uuid,
 )
+from stackyard.kernel.quota import Quota
 from stackyard.kernel.resource import Field, Id, Internal, ReadOnly, Resource
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
@@ -166,6 +167,7 @@ PORT = Resource(
     ],
     unique=[("network_id", "mac_address")],
     visible=own_or_on_own_network,
+    quotas=[Quota("network", "port", 500)],
     policy={
         **verbs(
             "port", read=f"{OWNER_WRITES} or role:reader or role:service", write=f"{OWNER_WRITES} or {NETWORK_OWNER}"

@@ -8,7 +8,7 @@ from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Conflict, Forbidden
 from stackyard.kernel.resource import Allow
 from stackyard.kernel.work import Work
-from stackyard.rooms.network import dataplane, ipam, quotas
+from stackyard.rooms.network import dataplane, ipam
 from stackyard.rooms.network.policies import ADMIN_OR_SERVICE, NETWORK_OWNER, OWNER_WRITES, owner_of
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import port as ports
@@ -16,8 +16,8 @@ from stackyard.rooms.network.resources.floating_ip import store as floating_stor
 from stackyard.rooms.network.resources.network import ownership
 from stackyard.rooms.network.resources.port import security, store
 
-CREATE_PORT = Allow("create_port", f"{NETWORK_OWNER} or (role:member and True:%(network_shared)s)")
-UPDATE_PORT = Allow("update_port", f"{OWNER_WRITES} or role:service")
+CREATE_PORT: Allow = Allow("create_port", f"{NETWORK_OWNER} or (role:member and True:%(network_shared)s)")
+UPDATE_PORT: Allow = Allow("update_port", f"{OWNER_WRITES} or role:service")
 CHOOSE_ADDRESS = Allow("create_port:fixed_ips:ip_address", NETWORK_OWNER)
 ACT_FOR_THE_CLOUD = Allow("create_port:device_owner", ADMIN_OR_SERVICE)
 POLICIES = (CHOOSE_ADDRESS, ACT_FOR_THE_CLOUD)
@@ -36,8 +36,6 @@ def make(work: Work, network: Record, wanted: Mapping[str, Any]) -> Record:
     """A port on this network: what `create` does, also for the cloud's own ports."""
     values = Record(wanted)
     values.setdefault("project_id", work.caller.project_id)
-    if values.project_id:
-        quotas.take(work, ports.PORT, values.project_id)
     values["mac_address"] = _mac(work, network.id, values.get("mac_address"))
     if values.get("port_security_enabled") is None:
         values["port_security_enabled"] = network.port_security_enabled and not _of_the_cloud(values)

@@ -5,6 +5,7 @@ from typing import Any
 
 from stackyard.kernel.database import Record
 from stackyard.kernel.kinds import Anything, Boolean, Cidr, IpAddress, ListOf, MapOf, Object, Text, Uuid
+from stackyard.kernel.quota import Quota
 from stackyard.kernel.resource import Action, Allow, Field, Id, Internal, ReadOnly, Resource, Shown
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
@@ -78,6 +79,7 @@ ROUTER = Resource(
         trail(),
     ],
     visible=shared_store.own_rows,
+    quotas=[Quota("network", "router", 10)],
     policy=verbs("router"),
     create=rules.create,
     update=rules.update,

@@ -5,6 +5,7 @@ from typing import Any
 
 from stackyard.kernel.database import Record
 from stackyard.kernel.kinds import Anything, ListOf, OneOf, Text
+from stackyard.kernel.quota import Quota
 from stackyard.kernel.resource import Description, Field, Id, Internal, Resource, Revision, Shown, Timestamps
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
@@ -36,6 +37,7 @@ SECURITY_GROUP = Resource(
     ],
     unique=[("is_project_default",)],
     visible=shared_store.own_rows,
+    quotas=[Quota("network", "security_group", 10)],
     policy=verbs("security_group"),
     before={"list": defaults.before_list},
     create=rules.create,
@@ -89,6 +91,7 @@ SECURITY_GROUP_RULE = Resource(
     ],
     verbs=("list", "show", "create", "delete"),
     visible=shared_store.own_rows,
+    quotas=[Quota("network", "security_group_rule", 100)],
     policy=verbs("security_group_rule"),
     before={"list": defaults.before_list},
     create=rules.create_rule,

@@ -7,7 +7,7 @@ from stackyard.kernel import rows
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.work import Work
-from stackyard.rooms.network import dataplane, quotas
+from stackyard.rooms.network import dataplane
 from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import security_group as groups
 from stackyard.rooms.network.resources.port import store as port_store
@@ -19,7 +19,6 @@ def create(work: Work, wanted: Record) -> Record:
     _refuse_default_name(wanted)
     wanted["project_id"] = owner_of(work, wanted)
     store.default_of(work, wanted.project_id)
-    quotas.take(work, groups.SECURITY_GROUP, wanted.project_id)
     created = rows.insert(work, groups.SECURITY_GROUP, wanted)
     store.add_egress(work, created)
     return created
@@ -72,7 +71,6 @@ def create_rule(work: Work, wanted: Record) -> Record:
     _check(wanted)
     if same := store.same_rule(work, wanted):
         raise Conflict(f"Security group rule already exists. Rule id is {same}.", kind="SecurityGroupRuleExists")
-    quotas.take(work, groups.SECURITY_GROUP_RULE, group.project_id)
     created = rows.insert(work, groups.SECURITY_GROUP_RULE, {**wanted, "project_id": group.project_id})
     rows.change(work, groups.SECURITY_GROUP, group, {})
     dataplane.touch(work, groups=[group.id])

@@ -40,6 +40,7 @@ def add_default(work: Work, project_id: str) -> Record:
             "project_id": project_id,
             "is_project_default": project_id,
         },
+        limited=False,
     )
     add_egress(work, group)
     for family in ("IPv4", "IPv6"):
@@ -54,10 +55,9 @@ def add_egress(work: Work, group: Record) -> None:
 
 
 def add_rule(work: Work, group: Record, **values: str) -> None:
-    """Add a rule to a group."""
-    rows.insert(
-        work, groups.SECURITY_GROUP_RULE, {**values, "security_group_id": group.id, "project_id": group.project_id}
-    )
+    """Add one of the rules that a group comes with: no project is without room for them."""
+    whole = {**values, "security_group_id": group.id, "project_id": group.project_id}
+    rows.insert(work, groups.SECURITY_GROUP_RULE, whole, limited=False)
 
 
 def usable_by(work: Work, project_id: str, group_ids: Sequence[str]) -> set[str]:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.database import Record
 from stackyard.kernel.kinds import Boolean, Cidr, Integer, IpAddress, ListOf, Object, OneOf, Uuid
+from stackyard.kernel.quota import Quota
 from stackyard.kernel.resource import Field, Id, Resource
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
@@ -116,6 +117,7 @@ SUBNET = Resource(
         trail(),
     ],
     visible=own_or_on_visible_network,
+    quotas=[Quota("network", "subnet", 100)],
     # Reading is decided by what is visible: a subnet of a shared network is everyone's to see.
     policy={
         **verbs("subnet", read=ANYONE, write=f"{OWNER_WRITES} or {NETWORK_OWNER}"),

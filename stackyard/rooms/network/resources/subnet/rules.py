@@ -5,7 +5,7 @@ from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Conflict
 from stackyard.kernel.resource import Allow
 from stackyard.kernel.work import Work
-from stackyard.rooms.network import addresses, dataplane, ipam, quotas
+from stackyard.rooms.network import addresses, dataplane, ipam
 from stackyard.rooms.network.policies import NETWORK_OWNER
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import subnet as subnets
@@ -13,7 +13,7 @@ from stackyard.rooms.network.resources.network import ownership
 from stackyard.rooms.network.resources.port import store as port_store
 from stackyard.rooms.network.resources.subnet import checks, cutting, store
 
-CREATE_SUBNET = Allow("create_subnet", NETWORK_OWNER)
+CREATE_SUBNET: Allow = Allow("create_subnet", NETWORK_OWNER)
 
 
 def create(work: Work, wanted: Record) -> Record:
@@ -21,7 +21,6 @@ def create(work: Work, wanted: Record) -> Record:
     network = rows.find(work, networks.NETWORK, wanted.network_id)
     ownership.require(work, CREATE_SUBNET.name, network, work.caller.project_id)
     wanted.setdefault("project_id", network.project_id if work.caller.is_admin else work.caller.project_id)
-    quotas.take(work, subnets.SUBNET, wanted.project_id)
     cutting.settle_range(work, wanted)
     _settle(wanted)
     checks.no_overlap(store.on_network(work, network.id), wanted)

@@ -2,18 +2,16 @@
 
 from typing import Any
 
+from stackyard.kernel import quota
 from stackyard.kernel.errors import BadRequest, Forbidden, NotFound
 from stackyard.kernel.exchange import Request
 from stackyard.kernel.kinds import Integer
 from stackyard.kernel.resource import Allow, Resource, Route
 from stackyard.kernel.work import Work
-from stackyard.rooms.network import quotas
-from stackyard.rooms.network import store as shared_store
 from stackyard.rooms.network.policies import ADMIN
 from stackyard.rooms.network.resources.floating_ip import FLOATING_IP
 from stackyard.rooms.network.resources.network import NETWORK
 from stackyard.rooms.network.resources.port import PORT
-from stackyard.rooms.network.resources.quota import store
 from stackyard.rooms.network.resources.router import ROUTER
 from stackyard.rooms.network.resources.security_group import SECURITY_GROUP, SECURITY_GROUP_RULE
 from stackyard.rooms.network.resources.subnet import SUBNET
@@ -21,6 +19,7 @@ from stackyard.rooms.network.resources.subnet import SUBNET
 COUNTED: dict[str, Resource] = {
     each.name: each for each in (NETWORK, SUBNET, PORT, ROUTER, FLOATING_IP, SECURITY_GROUP, SECURITY_GROUP_RULE)
 }
+QUOTAS = [each for resource in COUNTED.values() for each in resource.quotas]
 LIMIT = Integer(min=-1, max=2**31 - 1)
 READ = Allow("get_quota", "role:admin or (role:reader and project_id:%(project_id)s)")
 WRITE = Allow("update_quota", ADMIN)
@@ -29,10 +28,8 @@ REMOVE = Allow("delete_quota", ADMIN)
 
 def _limits_of_all(work: Work, request: Request) -> dict[str, Any]:
     """Projects with limits of their own."""
-    found = store.all_overrides(work)
-    return {
-        "quotas": [{**quotas.DEFAULTS, **own, "project_id": each, "tenant_id": each} for each, own in found.items()]
-    }
+    usual, found = quota.defaults(work, QUOTAS), quota.projects_with_own(work, "network")
+    return {"quotas": [{**usual, **own, "project_id": each, "tenant_id": each} for each, own in found.items()]}
 
 
 def _project(work: Work, request: Request) -> str:
@@ -46,24 +43,20 @@ def _project(work: Work, request: Request) -> str:
 
 
 def _show(work: Work, request: Request) -> dict[str, Any]:
-    return {"quota": quotas.limits(work, _project(work, request))}
+    return {"quota": quota.limits(work, QUOTAS, _project(work, request))}
 
 
 def _show_defaults(work: Work, request: Request) -> dict[str, Any]:
     _project(work, request)
-    return {"quota": dict(quotas.DEFAULTS)}
+    return {"quota": quota.defaults(work, QUOTAS)}
 
 
 def _show_details(work: Work, request: Request) -> dict[str, Any]:
     project_id = _project(work, request)
     return {
         "quota": {
-            name: {
-                "limit": limit,
-                "used": shared_store.count(work, COUNTED[name].table, project_id=project_id),
-                "reserved": 0,
-            }
-            for name, limit in quotas.limits(work, project_id).items()
+            name: {"limit": limit, "used": quota.usage(work, COUNTED[name], project_id)[name], "reserved": 0}
+            for name, limit in quota.limits(work, QUOTAS, project_id).items()
         }
     }
 
@@ -83,12 +76,12 @@ def _update(work: Work, request: Request) -> dict[str, Any]:
                 remedy=f"Known are {', '.join(COUNTED)}.",
             )
     limits = {name: LIMIT.parse(value, f"quota.{name}", False) for name, value in asked.items()}
-    store.set_limits(work, request.params["project_id"], limits)
-    return {"quota": quotas.limits(work, request.params["project_id"])}
+    quota.set_for_project(work, "network", request.params["project_id"], limits)
+    return {"quota": quota.limits(work, QUOTAS, request.params["project_id"])}
 
 
 def _reset(work: Work, request: Request) -> None:
-    if not store.reset(work, request.params["project_id"]):
+    if not quota.reset(work, "network", request.params["project_id"]):
         raise NotFound(
             f"Quota for project {request.params['project_id']} could not be found.", kind="TenantQuotaNotFound"
         )

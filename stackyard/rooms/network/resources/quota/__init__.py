@@ -1,1 +1,0 @@
-"""Quotas: what a project may have of each resource."""
