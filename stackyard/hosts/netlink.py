@@ -155,8 +155,12 @@ class Netlink:
         self._ip.route("replace", **_route_arguments(route))
 
     def delete_route(self, route: Route) -> None:
-        """Take a route away."""
-        self._ip.route("del", **_route_arguments(route))
+        """Take a route away; content if it is gone."""
+        try:
+            self._ip.route("del", **_route_arguments(route))
+        except NetlinkError as error:
+            if error.code != errno.ESRCH:
+                raise
 
 
 def _link(message: Any) -> Link:

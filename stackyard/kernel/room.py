@@ -2,8 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -41,7 +41,6 @@ class Room:
     reconcilers: Sequence[Reconciler] = ()
     start: Callable[[Services], None] | None = None
     seed: Callable[[Work], None] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def package(self) -> str:
