@@ -26,7 +26,7 @@ from stackyard.testing.cloud import FACTS, Worlds
 from stackyard.testing.faults import Faults, ServerDied
 
 #: Tables whose rows tell what happened.
-_HISTORY = ("journal_", "alembic")
+_HISTORY = ("journal_", "alembic", "changes")
 
 
 class MovingClock(SystemClock):
