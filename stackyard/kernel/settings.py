@@ -13,11 +13,12 @@ FILE = "settings.json"
 class Settings(msgspec.Struct, kw_only=True):
     """What the operator chose. `cloud_id` marks everything this cloud makes on a host; `state_dir` holds all its state.
 
-    engine: "private" (Stackyard's own dockerd) or the URL of an existing one.
-    password_cost: bcrypt rounds. token_lifetime: seconds. import_from: servers ("http://host:port") that images may be imported from though they are not on the public internet. nodes:
-    ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one. tls: whether the API
-    speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
-    cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once.
+    engine: "private" (Stackyard's own dockerd) or the URL of an existing one. password_cost: bcrypt rounds.
+    token_lifetime: seconds. import_from: servers ("http://host:port") that images may be imported from though they
+    are not on the public internet. nodes: ADDRESS:PORT where other machines' nodes connect; empty: this machine is
+    the cloud's only one. tls: whether the API speaks TLS with a certificate of its own making; tls_cert, tls_key:
+    files of one that the operator gives. cors_origins: origins whose pages may use the API from a browser.
+    max_requests: answered at once.
     """
 
     state_dir: Path
