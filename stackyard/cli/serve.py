@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 import msgspec
 import uvicorn
+import uvloop
 
 from stackyard import __version__
 from stackyard.assemble import Cloud, Host
@@ -40,7 +41,7 @@ def run(asked: argparse.Namespace) -> int:
         raise CommandFailed(f"there is no cloud in {asked.state}. Make one with: stackyard up")
     with only_server(settings.state_dir), api_socket(settings) as api, operator_socket(settings.state_dir) as operator:
         server = Server(settings)
-        asyncio.run(server.serve(api, operator))
+        uvloop.run(server.serve(api, operator))
     return 0
 
 
