@@ -18,6 +18,7 @@ from stackyard.kernel import archive, migrations
 from stackyard.kernel.database import Database, table
 from stackyard.kernel.errors import BadRequest, Conflict
 from stackyard.kernel.settings import Settings, load, save
+from stackyard.testing.postgres import postgres
 
 NOTES = table("notes", sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False))
 IMAGE = b"image data" * 10_000
@@ -25,8 +26,12 @@ IMAGE = b"image data" * 10_000
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
-    """A cloud at rest: a migrated database with a row, keys, an image, and what does not belong into an archive."""
-    state = tmp_path / "state"
+    """A cloud at rest."""
+    return at_rest(tmp_path / "state", database_url)
+
+
+def at_rest(state: Path, database_url: str) -> Settings:
+    """A cloud with a migrated database with a row, keys, an image, and what does not belong into an archive."""
     chosen = Settings(state_dir=state, database=database_url, region="Moon")
     save(chosen)
     for name, data in {
@@ -231,14 +236,17 @@ def test_the_commands_say_what_they_did_and_refuse_a_running_server(
     assert "stackyard up" in capsys.readouterr().out
 
 
-def test_a_database_in_use_by_another_server_is_not_replaced(settings: Settings, made: Path) -> None:
-    database = Database(settings.database_url)
-    if database.is_sqlite:
-        pytest.skip("SQLite's servers are kept out by the lock on their folder; PostgreSQL's may be anywhere")
-    note(settings.database_url, 2)
-    with database.read() as tx:
-        tx.value(sa.select(NOTES.c.number))
-        with pytest.raises(Conflict, match="sessions"):
-            archive.restore(made, settings.state_dir)
-    database.close()
-    assert notes(settings.database_url) == [1, 2]
+@pytest.mark.thorough
+def test_a_database_in_use_by_another_server_is_not_replaced(tmp_path: Path) -> None:
+    """PostgreSQL's servers may be anywhere; SQLite's are kept out by the lock on their folder."""
+    with postgres() as server:
+        settings = at_rest(tmp_path / "state", server.database("busy"))
+        archive.backup(settings, tmp_path / "cloud.tar")
+        database = Database(settings.database_url)
+        note(settings.database_url, 2)
+        with database.read() as tx:
+            tx.value(sa.select(NOTES.c.number))
+            with pytest.raises(Conflict, match="sessions"):
+                archive.restore(tmp_path / "cloud.tar", settings.state_dir)
+        database.close()
+        assert notes(settings.database_url) == [1, 2]
