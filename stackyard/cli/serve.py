@@ -169,8 +169,9 @@ class Server:
             self.phase = "connecting the node"
             self.cloud.connect()
             self.cloud.start()
-            self.phase = "building the first image"
+            self.phase = "looking at the host"
             self.cloud.seed_image()
+            self.cloud.reconcilers.wait_for_first_round(30)
             self.phase = "ready"
         except Exception as error:
             log.exception("the cloud came up in part only")

@@ -102,6 +102,16 @@ class Reconcilers:
         for loop in self._loops.values():
             loop.thread.start()
 
+    def wait_for_first_round(self, timeout: float) -> bool:
+        """Wait until each has looked once since the start, so that what the API says is what is; False when some had
+        not after `timeout` seconds."""
+        end = time.monotonic() + timeout
+        while any(loop.status.runs == 0 for loop in self._loops.values()):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
+
     def stop(self, timeout: float = 10.0) -> bool:
         """Let the runs under way end; False when some lasted longer than `timeout` seconds."""
         for loop in self._loops.values():

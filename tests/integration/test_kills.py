@@ -56,9 +56,10 @@ def _has_both_networks(tenant: Tenant, container: str) -> None:
     _runs_on_its_network(tenant, container)
     ports = tenant.collection(f"ports?device_id={container}")
     [port] = [each for each in ports if each["network_id"] != tenant.network_id]
-    code, said = tenant.execute(container, "ip -o -4 address show eth1")
-    assert code == 0
-    assert port["fixed_ips"][0]["ip_address"] in said
+    address = port["fixed_ips"][0]["ip_address"]
+    # The container runs all the while: nothing but the address tells that the attachment is done.
+    shown = partial(tenant.execute, container, "ip -o -4 address show eth1")
+    eventually(lambda: address in shown()[1] or None, 10, f"no {address}")
 
 
 def _delete(tenant: Tenant, container: str) -> None:
