@@ -5,7 +5,7 @@ from typing import Any
 
 from stackyard.kernel import rows
 from stackyard.kernel.database import Record
-from stackyard.kernel.steps import Refused
+from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container import store as containers
 from stackyard.rooms.container.resources.host import resource, store
@@ -13,6 +13,8 @@ from stackyard.rooms.network import facade as network
 
 #: How far containers' limits may exceed what a host has: most containers idle.
 CPU_RATIO, MEMORY_RATIO = 16.0, 1.5
+
+_DOWN = "its node is down"
 
 
 def load(work: Work, hosts: Sequence[Record]) -> None:
@@ -46,7 +48,7 @@ def register(work: Work, facts: Any) -> None:
 
 def choose(work: Work, container: Record) -> str:
     """The host with the most free memory that can take the container. Raises Refused naming each host and what it
-    lacks."""
+    lacks; Transient when its networks live on a host whose node is away now."""
     hosts = store.all_hosts(work)
     load(work, hosts)
     connected = set(work.services.nodes.names())
@@ -57,7 +59,9 @@ def choose(work: Work, container: Record) -> str:
     fitting = [host for host in hosts if not refusals[host.hostname]]
     if not fitting:
         said = "; ".join(f"{name}: {why}" for name, why in refusals.items()) or "no host has registered yet"
-        raise Refused(f"No host can take the container. {said}.")
+        # Where its networks live is where it goes: a node that is away is waited for, within the deadline.
+        waits = homes and _DOWN in refusals.values()
+        raise (Transient if waits else Refused)(f"No host can take the container. {said}.")
     return str(max(fitting, key=lambda host: host.mem_total * MEMORY_RATIO - host.claimed[1]).hostname)
 
 
@@ -73,7 +77,7 @@ def _lacks(host: Record, container: Record, connected: set[str]) -> str:
     if container.host and container.host != host.hostname:
         return f"host {container.host} was asked for"
     if host.hostname not in connected or host.forced_down:
-        return "its node is down"
+        return _DOWN
     if host.disabled:
         return f"disabled: {host.disabled_reason or 'no reason given'}"
     cpu, memory = host.claimed
