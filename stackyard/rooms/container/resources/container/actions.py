@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import ApiError, BadRequest, Conflict, NotImplementedYet, Unavailable
+from stackyard.kernel.journal.book import refusal
 from stackyard.kernel.kinds import Boolean, Integer, IpAddress, OneOf, Text, invalid
 from stackyard.kernel.resource import Action, Field
 from stackyard.kernel.steps import Transient
@@ -73,13 +74,10 @@ def _missing(suffix: str) -> Callable[..., Any]:
 
 
 def _driver(work: Work, container: Record, action: str) -> ContainerDriver:
-    from stackyard.rooms.container.resources.container.resource import LIFE
+    from stackyard.rooms.container.resources.container.resource import CONTAINER, LIFE
 
     if not LIFE.allowed(action, container.status):
-        raise Conflict(
-            f"Cannot {action} container {container.uuid} in {container.status} state.",
-            remedy=f"It must be in state {', '.join(LIFE.allows[action])}.",
-        )
+        raise refusal(CONTAINER, container.uuid, action, container.status)
     if not container.host:
         raise Conflict(f"Container {container.uuid} is on no host yet.", remedy="Try again once it is created.")
     return cast(ContainerDriver, work.services.nodes.driver(container.host, "container"))

@@ -6,6 +6,7 @@ from typing import Any
 from stackyard.kernel import rows
 from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict, Forbidden, NotImplementedYet
+from stackyard.kernel.journal.book import refusal
 from stackyard.kernel.versions import Version
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container import resource, store
@@ -231,9 +232,5 @@ def network_detach(work: Work, container: Record, body: Any, query: Record) -> N
 
 def _check(container: Record, action: str) -> None:
     """Raise Conflict when the container's state does not allow the action."""
-    life = resource.LIFE
-    if not life.allowed(action, container.status):
-        raise Conflict(
-            f"Cannot {action.replace('_', ' ')} container {container.uuid} in {container.status} state.",
-            remedy=f"It must be in state {', '.join(life.allows[action])}.",
-        )
+    if not resource.LIFE.allowed(action, container.status):
+        raise refusal(resource.CONTAINER, container.uuid, action, container.status)
