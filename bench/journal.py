@@ -26,8 +26,8 @@ import sqlalchemy as sa
 
 from stackyard.assemble import Cloud
 from stackyard.kernel.caller import service_caller
-from stackyard.kernel.database import Record
 from stackyard.kernel.journal.tables import OPERATIONS, STEPS
+from stackyard.kernel.storage.database import Record
 from stackyard.rooms.container.driver import Image
 from stackyard.rooms.container.resources.container.resource import CONTAINER
 from stackyard.testing.cloud import Worlds, cloud

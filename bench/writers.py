@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Database, table
+from stackyard.kernel.storage.database import Database, table
 from stackyard.testing.postgres import postgres
 
 QUOTAS = table("quotas", sa.Column("project", sa.String(32), primary_key=True), sa.Column("used", sa.BigInteger))

@@ -7,8 +7,8 @@ from pathlib import Path
 from conformance.lists import OFFERED, SERVICES, Service
 from conformance.score import Miss, Score
 from stackyard.assemble import ROOMS
-from stackyard.kernel.endpoints import endpoints
-from stackyard.kernel.room import Room
+from stackyard.kernel.declare.room import Room
+from stackyard.kernel.request.endpoints import endpoints
 
 PAGE = Path(__file__).parents[1] / "docs/conformance.md"
 INTRODUCTION = """\

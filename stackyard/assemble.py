@@ -16,20 +16,20 @@ from typing import cast
 
 from stackyard.hosts import machine
 from stackyard.hosts.dockerd import Engine, ExistingEngine, PrivateEngine
-from stackyard.kernel import changes, migrations
-from stackyard.kernel.app import Front
 from stackyard.kernel.bulletin import Bulletin, cloud_clock
 from stackyard.kernel.caller import Caller, service_caller
-from stackyard.kernel.chain import Chain
-from stackyard.kernel.database import Database, Transaction
-from stackyard.kernel.endpoints import endpoints
+from stackyard.kernel.declare.room import Room
 from stackyard.kernel.journal import Book, Workers, auditing, from_environment, pruning
 from stackyard.kernel.journal.crash import CrashHook
-from stackyard.kernel.policy import Policies
-from stackyard.kernel.reconcilers import Reconcilers
-from stackyard.kernel.room import Room
-from stackyard.kernel.routing import Router
+from stackyard.kernel.repair.reconcilers import Reconcilers
+from stackyard.kernel.request.app import Front
+from stackyard.kernel.request.chain import Chain
+from stackyard.kernel.request.endpoints import endpoints
+from stackyard.kernel.request.policy import Policies
+from stackyard.kernel.request.routing import Router
 from stackyard.kernel.settings import Settings
+from stackyard.kernel.storage import changes, migrations
+from stackyard.kernel.storage.database import Database, Transaction
 from stackyard.kernel.work import Clock, Services, Work
 from stackyard.node.agent import Agent
 from stackyard.node.authority import Authority, ServerList

@@ -17,7 +17,7 @@ from unittest import mock
 import psycopg
 import pytest
 
-from stackyard.kernel.database import Database
+from stackyard.kernel.storage.database import Database
 from stackyard.testing.postgres import Postgres, postgres
 
 _PREFIX = "sqlite:///"

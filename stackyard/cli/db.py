@@ -29,9 +29,9 @@ def _upgrade(asked: argparse.Namespace) -> int:
     # Imported here because only this verb needs all rooms.
     from stackyard.assemble import ROOMS
     from stackyard.cli.serve import only_server
-    from stackyard.kernel import migrations
-    from stackyard.kernel.branches import current
-    from stackyard.kernel.database import Database
+    from stackyard.kernel.storage import migrations
+    from stackyard.kernel.storage.branches import current
+    from stackyard.kernel.storage.database import Database
 
     settings = _cloud(asked.state)
     with only_server(settings.state_dir):
@@ -49,7 +49,7 @@ def _upgrade(asked: argparse.Namespace) -> int:
 
 
 def _backup(asked: argparse.Namespace) -> int:
-    from stackyard.kernel import archive
+    from stackyard.kernel.storage import archive
 
     into = asked.file.absolute()
     manifest = archive.backup(_cloud(asked.state), into)
@@ -60,7 +60,7 @@ def _backup(asked: argparse.Namespace) -> int:
 
 def _restore(asked: argparse.Namespace) -> int:
     from stackyard.cli.serve import only_server
-    from stackyard.kernel import archive
+    from stackyard.kernel.storage import archive
 
     state = asked.state.absolute()
     archive.read_manifest(asked.file)

@@ -22,9 +22,10 @@ from stackyard import __version__
 from stackyard.assemble import Cloud, Host
 from stackyard.cli.node_verbs import node_verbs
 from stackyard.cli.operator import SOCKET, CommandFailed
-from stackyard.kernel import certificates, listener, logs
+from stackyard.kernel import logs
 from stackyard.kernel.journal import why
 from stackyard.kernel.operate import Operate
+from stackyard.kernel.request import certificates, listener
 from stackyard.kernel.settings import Settings, load
 
 log = logging.getLogger("stackyard.serve")

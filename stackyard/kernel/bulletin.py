@@ -15,8 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Database, Transaction
 from stackyard.kernel.errors import ApiError
+from stackyard.kernel.storage.database import Database, Transaction
 from stackyard.kernel.work import Clock, SystemClock
 
 log = logging.getLogger("stackyard.bulletin")

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Column, Instant, Record, Transaction, table
+from stackyard.kernel.storage.database import Column, Instant, Record, Transaction, table
 
 #: One row: the certificate and the private key, in PEM.
 AUTHORITY = table(

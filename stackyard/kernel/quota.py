@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Column, table
 from stackyard.kernel.errors import QuotaExceeded
+from stackyard.kernel.storage.database import Column, table
 
 if TYPE_CHECKING:
-    from stackyard.kernel.resource import Resource
+    from stackyard.kernel.declare.resource import Resource
     from stackyard.kernel.work import Work
 
 #: The class of quotas whose limits every project has that has none of its own.

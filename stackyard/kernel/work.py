@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Database, Record, Transaction
-from stackyard.kernel.versions import Version
+from stackyard.kernel.declare.versions import Version
+from stackyard.kernel.storage.database import Database, Record, Transaction
 
 if TYPE_CHECKING:
+    from stackyard.kernel.declare.resource import Resource
     from stackyard.kernel.nodes import Nodes
-    from stackyard.kernel.resource import Resource
 
 
 class Clock(Protocol):

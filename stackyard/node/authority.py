@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 
 from stackyard.kernel import enrolment
-from stackyard.kernel.database import Database
 from stackyard.kernel.steps import Refused
+from stackyard.kernel.storage.database import Database
 from stackyard.node.certificates import BadRequestForCertificate, Issued, Signer, key_digest
 
 #: How long a node's certificate is good; it is renewed after two thirds of that.

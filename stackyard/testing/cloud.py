@@ -13,8 +13,8 @@ from typing import Any
 import uvicorn
 
 from stackyard.assemble import Cloud
-from stackyard.kernel import certificates, listener
 from stackyard.kernel.journal.crash import CrashHook
+from stackyard.kernel.request import certificates, listener
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.work import Clock, SystemClock
 from stackyard.node.messages import HostFacts

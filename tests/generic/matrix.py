@@ -18,15 +18,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel import rows
 from stackyard.kernel.caller import ANONYMOUS, Caller
-from stackyard.kernel.chain import Chain, Exchange
-from stackyard.kernel.database import Record, Transaction
-from stackyard.kernel.endpoints import Call, Endpoint, endpoints, policy_target
+from stackyard.kernel.declare.resource import NO_DEFAULT, Field, Resource
 from stackyard.kernel.errors import ApiError, Unauthorized
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.query import visible_row
-from stackyard.kernel.resource import NO_DEFAULT, Field, Resource
+from stackyard.kernel.request.chain import Chain, Exchange
+from stackyard.kernel.request.endpoints import Call, Endpoint, endpoints, policy_target
+from stackyard.kernel.request.exchange import Request
+from stackyard.kernel.request.query import visible_row
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Work
 from tests.kernel.stage import Stage, stage
 

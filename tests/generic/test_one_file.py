@@ -41,7 +41,7 @@ def test_adding_a_plain_resource_takes_one_declaration_and_changes_nothing_share
     for path, text in (declaration, test):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    _run(tmp_path, "-m", "stackyard.kernel.migrations", "new", "network", "metering labels")
+    _run(tmp_path, "-m", "stackyard.kernel.storage.migrations", "new", "network", "metering labels")
     after = _files(tmp_path / "stackyard")
     assert {name for name in before if after.get(name) != before[name]} == set(), "a file that was there has changed"
     assert {name.rpartition("/")[0] for name in set(after) - set(before)} == {

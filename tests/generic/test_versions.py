@@ -5,13 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from stackyard.assemble import ROOMS
-from stackyard.kernel.endpoints import Endpoint, endpoints
+from stackyard.kernel.declare.resource import Field, Resource
+from stackyard.kernel.declare.room import Room
+from stackyard.kernel.declare.versions import Version
 from stackyard.kernel.errors import BadRequest, NotAcceptable, NotFound
-from stackyard.kernel.resource import Field, Resource
-from stackyard.kernel.room import Room
-from stackyard.kernel.routing import Router, choose
-from stackyard.kernel.shapes import read_body, shown_fields
-from stackyard.kernel.versions import Version
+from stackyard.kernel.request.endpoints import Endpoint, endpoints
+from stackyard.kernel.request.routing import Router, choose
+from stackyard.kernel.request.shapes import read_body, shown_fields
 
 VERSIONED = [room for room in ROOMS if room.versions]
 ROUTER = Router((each for room in ROOMS for each in endpoints(room)), ROOMS)

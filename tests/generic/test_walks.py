@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from stackyard.assemble import ROOMS
-from stackyard.kernel.database import Record
-from stackyard.kernel.resource import Resource
+from stackyard.kernel.declare.resource import Resource
+from stackyard.kernel.storage.database import Record
 from tests.kernel.scenarios import SCENARIOS, Place
 from tests.kernel.stage import Stage, stage
 

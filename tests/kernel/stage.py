@@ -15,9 +15,9 @@ import sqlalchemy as sa
 import yaml
 
 from stackyard.assemble import Cloud
-from stackyard.kernel.database import Record
 from stackyard.kernel.journal.tables import OPERATIONS
 from stackyard.kernel.settings import Settings
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import SystemClock
 from stackyard.rooms.container.driver import Image
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers

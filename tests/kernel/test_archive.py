@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from stackyard.assemble import ROOMS
 from stackyard.cli.main import main
 from stackyard.cli.serve import only_server
-from stackyard.kernel import archive, migrations
-from stackyard.kernel.database import Database, table
 from stackyard.kernel.errors import BadRequest, Conflict
 from stackyard.kernel.settings import Settings, load, save
+from stackyard.kernel.storage import archive, migrations
+from stackyard.kernel.storage.database import Database, table
 from stackyard.testing.postgres import postgres
 
 NOTES = table("notes", sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False))

@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 from oslo_policy import policy as oslo
 
-from stackyard.kernel.checks import Check, compiled
-from stackyard.kernel.policy import RuleBook
+from stackyard.kernel.request.checks import Check, compiled
+from stackyard.kernel.request.policy import RuleBook
 
 RULES = {
     "yes": "@",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from falcon import testing
 
-from stackyard.kernel.app import Front
+from stackyard.kernel.request.app import Front
 from tests.kernel.toy import toy_chain
 
 MEMBER, OTHER, READER, ADMIN = "p1:member", "p2:member", "p1:reader", "p0:admin"

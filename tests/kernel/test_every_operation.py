@@ -17,11 +17,11 @@ import pytest
 import sqlalchemy as sa
 
 from stackyard.assemble import ROOMS
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.journal.crash import AFTER_EFFECT, AFTER_RECORD, BEFORE
 from stackyard.kernel.journal.tables import DONE, FAILED, OPERATIONS
-from stackyard.kernel.resource import Resource
 from stackyard.kernel.steps import Refused, Transient
+from stackyard.kernel.storage.database import Record
 from stackyard.testing.faults import Faults
 from tests.kernel.scenarios import SCENARIOS, Place, Scenario
 from tests.kernel.stage import Stage

@@ -15,14 +15,14 @@ import httpx
 import pytest
 import uvicorn
 
-from stackyard.kernel import listener
-from stackyard.kernel.app import Front
-from stackyard.kernel.endpoints import endpoints
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.listener import Protocol
-from stackyard.kernel.representation import is_known, reads_gzip
-from stackyard.kernel.resource import Route
-from stackyard.kernel.routing import Router
+from stackyard.kernel.declare.resource import Route
+from stackyard.kernel.request import listener
+from stackyard.kernel.request.app import Front
+from stackyard.kernel.request.endpoints import endpoints
+from stackyard.kernel.request.exchange import Request
+from stackyard.kernel.request.listener import Protocol
+from stackyard.kernel.request.representation import is_known, reads_gzip
+from stackyard.kernel.request.routing import Router
 from stackyard.kernel.work import Work
 from tests.kernel.toy import BOX, ROOM, toy_chain
 

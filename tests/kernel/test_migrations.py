@@ -12,10 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 import stackyard.rooms
-from stackyard.kernel import branches, drafts, migrations
-from stackyard.kernel.branches import Branch
-from stackyard.kernel.database import Database
-from stackyard.kernel.room import Room
+from stackyard.kernel.declare.room import Room
+from stackyard.kernel.storage import branches, drafts, migrations
+from stackyard.kernel.storage.branches import Branch
+from stackyard.kernel.storage.database import Database
 
 
 def rooms() -> list[Room]:
@@ -59,7 +59,8 @@ def test_the_second_upgrade_finds_nothing_to_do(database: Database) -> None:
 def test_nothing_to_do_costs_little_and_imports_no_alembic(database: Database) -> None:
     migrations.upgrade(database, [])
     code = (
-        "import sys, time; from stackyard.kernel import migrations; from stackyard.kernel.database import Database\n"
+        "import sys, time; from stackyard.kernel.storage import migrations\n"
+        "from stackyard.kernel.storage.database import Database\n"
         f"began = time.perf_counter(); changed = migrations.upgrade(Database({database.url!r}), [])\n"
         "print(changed, 'alembic' in sys.modules, time.perf_counter() - began)"
     )

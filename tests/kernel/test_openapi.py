@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from stackyard.assemble import ROOMS
-from stackyard.kernel.endpoints import endpoints
+from stackyard.kernel.request.endpoints import endpoints
 from stackyard.testing.cloud import RunningCloud, cloud
 
 

@@ -16,8 +16,8 @@ import pytest
 import sqlalchemy as sa
 
 from stackyard.kernel.bulletin import Bulletin, DatabaseClock
-from stackyard.kernel.database import Database, Transaction, table
 from stackyard.kernel.errors import Conflict, Unavailable
+from stackyard.kernel.storage.database import Database, Transaction, table
 from stackyard.testing.postgres import Postgres, postgres
 
 pytestmark = pytest.mark.thorough
@@ -116,7 +116,7 @@ def test_what_is_there_already_is_a_conflict(database: Database) -> None:
 
 def test_a_server_that_dies_in_a_transaction_holds_up_nobody(database: Database, url: str) -> None:
     holds = (
-        "import sys, time; from stackyard.kernel.database import Database\n"
+        "import sys, time; from stackyard.kernel.storage.database import Database\n"
         "with Database(sys.argv[1]).write(): print('mine', flush=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", holds, url], stdout=subprocess.PIPE, text=True)

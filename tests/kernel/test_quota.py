@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stackyard.assemble
-from stackyard.kernel import quota, rows
+from stackyard.kernel import quota
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Database, Record, Transaction
 from stackyard.kernel.errors import QuotaExceeded
 from stackyard.kernel.quota import Quota
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Database, Record, Transaction
 from stackyard.kernel.work import Services, SystemClock, Work
 from tests.kernel.toy import BOX, SilentJournal
 

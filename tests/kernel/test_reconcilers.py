@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stackyard.kernel.errors import NotFound
-from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
-from stackyard.kernel.reconcilers import Reconcilers
+from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
+from stackyard.kernel.repair.reconcilers import Reconcilers
 from stackyard.kernel.work import SystemClock
 
 SERVICES: Any = SimpleNamespace(clock=SystemClock(), database=SimpleNamespace(alone=lambda name: nullcontext()))

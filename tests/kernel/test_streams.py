@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from stackyard.kernel.app import Front
-from stackyard.kernel.endpoints import endpoints
-from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.resource import Route
-from stackyard.kernel.routing import Router
+from stackyard.kernel.declare.resource import Route
+from stackyard.kernel.request.app import Front
+from stackyard.kernel.request.endpoints import endpoints
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.request.routing import Router
 from stackyard.kernel.work import Work
 from tests.kernel.toy import ROOM, toy_chain
 

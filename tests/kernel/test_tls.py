@@ -11,7 +11,7 @@ import pytest
 import yaml
 from cryptography import x509
 
-from stackyard.kernel import certificates
+from stackyard.kernel.request import certificates
 from stackyard.kernel.settings import Settings
 from stackyard.testing.cloud import cloud
 

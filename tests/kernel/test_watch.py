@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stackyard.kernel import changes
+from stackyard.kernel.storage import changes
 from stackyard.rooms.container.driver import Image
 from stackyard.testing.cloud import Persona, RunningCloud, cloud
 

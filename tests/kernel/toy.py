@@ -5,14 +5,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.chain import Chain
-from stackyard.kernel.database import Database, Transaction
-from stackyard.kernel.dialect import Dialect
-from stackyard.kernel.endpoints import endpoints
-from stackyard.kernel.errors import ApiError, Unauthorized
-from stackyard.kernel.kinds import Integer, ListOf, Text
-from stackyard.kernel.policy import Policies
-from stackyard.kernel.resource import (
+from stackyard.kernel.declare.dialect import Dialect
+from stackyard.kernel.declare.kinds import Integer, ListOf, Text
+from stackyard.kernel.declare.resource import (
     Action,
     Allow,
     Description,
@@ -26,9 +21,14 @@ from stackyard.kernel.resource import (
     Route,
     Timestamps,
 )
-from stackyard.kernel.room import Room
-from stackyard.kernel.routing import Router
-from stackyard.kernel.versions import Microversions, Version
+from stackyard.kernel.declare.room import Room
+from stackyard.kernel.declare.versions import Microversions, Version
+from stackyard.kernel.errors import ApiError, Unauthorized
+from stackyard.kernel.request.chain import Chain
+from stackyard.kernel.request.endpoints import endpoints
+from stackyard.kernel.request.policy import Policies
+from stackyard.kernel.request.routing import Router
+from stackyard.kernel.storage.database import Database, Transaction
 from stackyard.kernel.work import Services, SystemClock
 
 READER = "role:reader and project_id:%(project_id)s or role:admin"

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from stackyard.kernel import branches
-from stackyard.kernel.database import Database
+from stackyard.kernel.storage import branches
+from stackyard.kernel.storage.database import Database
 from stackyard.node.agent import Agent
 from stackyard.node.authority import LIFETIME, Authority, ServerList
 from stackyard.node.home import Home

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stackyard.kernel import enrolment
-from stackyard.kernel.database import Database
 from stackyard.kernel.steps import Transient
+from stackyard.kernel.storage.database import Database
 from stackyard.node import admission, certificates
 from stackyard.node.admission import Join
 from stackyard.node.authority import Authority, Denied

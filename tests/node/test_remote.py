@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stackyard.kernel.database import Database
 from stackyard.kernel.steps import Transient
+from stackyard.kernel.storage.database import Database
 from stackyard.node import admission, memory
 from stackyard.node.authority import ServerList
 from stackyard.node.home import Home

@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.journal.book import Book
 from stackyard.kernel.journal.registry import Declared
 from stackyard.kernel.journal.tables import EVENTS, OPERATIONS
-from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
+from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services
 
 

@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from stackyard.kernel.bulletin import Bulletin
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.declare.resource import Resource
+from stackyard.kernel.declare.room import Room
 from stackyard.kernel.errors import Conflict
 from stackyard.kernel.journal import ending
 from stackyard.kernel.journal.registry import Declared, Registry
 from stackyard.kernel.journal.tables import CANCELLED, DEAD, EVENTS, OPERATIONS, QUEUED, RUNNING
-from stackyard.kernel.resource import Resource
-from stackyard.kernel.room import Room
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Work
 
 Hook = Callable[[str], None]

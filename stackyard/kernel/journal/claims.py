@@ -11,13 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller, service_caller
-from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.journal import ending
 from stackyard.kernel.journal.book import Book, refusal
 from stackyard.kernel.journal.pace import told
 from stackyard.kernel.journal.registry import Declared
 from stackyard.kernel.journal.run import Claim
 from stackyard.kernel.journal.tables import CANCELLED, FAILED, OPERATIONS, QUEUED, RUNNING, STEPS
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services
 
 

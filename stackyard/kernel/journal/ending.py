@@ -5,8 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.journal.tables import EVENTS, OPERATIONS, QUEUED, WAITING
+from stackyard.kernel.storage.database import Record, Transaction
 
 # Built once: to build a statement costs more than to run it. The copy of the object's row goes, for nothing is replayed
 # any more.

@@ -10,7 +10,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.journal import ending
 from stackyard.kernel.journal.book import Book
 from stackyard.kernel.journal.crash import CrashHook
@@ -33,6 +32,7 @@ from stackyard.kernel.journal.run import (
 )
 from stackyard.kernel.journal.tables import CANCELLED, DEAD, DONE, FAILED, OPERATIONS, QUEUED, WAITING
 from stackyard.kernel.steps import Cancelled, Refused
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services
 
 log = logging.getLogger("stackyard.journal")

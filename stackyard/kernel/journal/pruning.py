@@ -5,7 +5,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from stackyard.kernel.journal.tables import EVENTS, OPERATIONS, STEPS
-from stackyard.kernel.reconcile import Reconciler, Report
+from stackyard.kernel.repair.reconcile import Reconciler, Report
 from stackyard.kernel.work import Services
 
 #: How many operations go in one transaction: others must not wait long for the write lock.

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Instant, Record, Transaction
-from stackyard.kernel.resource import Operation, Resource
-from stackyard.kernel.room import Room
+from stackyard.kernel.declare.resource import Operation, Resource
+from stackyard.kernel.declare.room import Room
+from stackyard.kernel.storage.database import Instant, Record, Transaction
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import msgspec
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.journal import crash
 from stackyard.kernel.journal.tables import OPERATIONS, RUNNING, STEPS
 from stackyard.kernel.nodes import CURRENT_CALL, CallId, Nodes
 from stackyard.kernel.steps import Cancelled, Refused
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services, Work
 
 P = ParamSpec("P")

@@ -7,7 +7,7 @@ serves first run, retry, recovery and deadline alike.
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Instant, Json, table
+from stackyard.kernel.storage.database import Instant, Json, table
 
 #: Ready to be claimed (from `due_at` on).
 QUEUED = "queued"

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.journal.tables import CANCELLED, DEAD, DONE, EVENTS, FAILED, OPERATIONS, STEPS
+from stackyard.kernel.storage.database import Record, Transaction
 
 _ENDINGS = {
     DONE: "{action} is done",

@@ -5,11 +5,11 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.errors import NotFound
 from stackyard.kernel.journal.book import Book
 from stackyard.kernel.journal.tables import DEAD, EVENTS, OPERATIONS, QUEUED, RUNNING, STEPS, WAITING
 from stackyard.kernel.journal.timeline import Line, operations_of, timeline
+from stackyard.kernel.storage.database import Record, Transaction
 
 
 class Asked(msgspec.Struct, kw_only=True):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel.dialect import Dialect, iso_space
+from stackyard.kernel.declare.dialect import Dialect, iso_space
 from stackyard.kernel.errors import ApiError
 
 

@@ -1,6 +1,6 @@
 """Who may do what to containers: check strings by persona, and the rules' names as Zun's policy.yaml has them."""
 
-from stackyard.kernel.resource import Allow
+from stackyard.kernel.declare.resource import Allow
 
 READER = "role:admin or (role:reader and project_id:%(project_id)s)"
 MEMBER = "role:admin or (role:member and project_id:%(project_id)s)"

@@ -11,10 +11,10 @@ from functools import partial
 from typing import Any, TypeGuard, cast
 
 from stackyard.kernel.caller import service_caller
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import ApiError
-from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
+from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.steps import Refused, Transient
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.container.driver import ContainerDriver, ContainerState, Inventory, NotFound
 from stackyard.rooms.container.resources.container import store

@@ -1,6 +1,6 @@
 """The container service (Zun): tenants' containers on the cloud's hosts, on their own networks."""
 
-from stackyard.kernel.room import Room, declared
+from stackyard.kernel.declare.room import Room, declared
 from stackyard.rooms.container import reconcile, resources
 from stackyard.rooms.container.dialect import DIALECT
 from stackyard.rooms.container.resources import quota

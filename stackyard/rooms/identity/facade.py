@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from stackyard.kernel.caller import Caller, service_caller
-from stackyard.kernel.database import Record
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import rows, seed
 from stackyard.rooms.identity.resources.project import store

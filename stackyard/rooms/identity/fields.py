@@ -1,7 +1,7 @@
 """Fields that several resources of this room have alike."""
 
-from stackyard.kernel.kinds import Anything, Boolean, Kind, MapOf, Nullable, Object, Text
-from stackyard.kernel.resource import NO_DEFAULT, Field, Internal
+from stackyard.kernel.declare.kinds import Anything, Boolean, Kind, MapOf, Nullable, Object, Text
+from stackyard.kernel.declare.resource import NO_DEFAULT, Field, Internal
 
 #: At least one character that is not white space.
 NOT_BLANK = r"(?s:.*\S.*)"

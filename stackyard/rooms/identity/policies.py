@@ -7,7 +7,7 @@ and the *owner*, the user in question. Resources combine these; `policy.yaml` ov
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel.resource import Allow
+from stackyard.kernel.declare.resource import Allow
 
 ADMIN = "rule:admin_required"
 SYSTEM_READER = "(role:reader and system_scope:all)"

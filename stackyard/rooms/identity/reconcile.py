@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
+from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity.resources.token.tokens import Tokens
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.dialect import Dialect, iso_micro
+from stackyard.kernel.declare.dialect import Dialect, iso_micro
+from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.errors import ApiError
-from stackyard.kernel.resource import Resource
-from stackyard.kernel.shapes import show
+from stackyard.kernel.request.shapes import show
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 
 

@@ -1,6 +1,6 @@
 """The identity room's manifest: Keystone v3."""
 
-from stackyard.kernel.room import Room, declared
+from stackyard.kernel.declare.room import Room, declared
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity import resources, seed
 from stackyard.rooms.identity.policies import SHARED

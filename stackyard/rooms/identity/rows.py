@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.resource import Resource
+from stackyard.kernel.declare.resource import Resource
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity.errors import duplicate, immutable, invalid, unknown
 

@@ -6,8 +6,8 @@ Runs at every start and writes what is missing; what people changed meanwhile st
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import credentials
 from stackyard.rooms.identity.passwords import hash_password

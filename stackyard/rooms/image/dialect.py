@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stackyard.kernel.dialect import Dialect, iso_z
+from stackyard.kernel.declare.dialect import Dialect, iso_z
 from stackyard.kernel.errors import ApiError
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackyard.kernel.caller import service_caller
-from stackyard.kernel.database import Record, Transaction
 from stackyard.kernel.errors import Conflict, NotFound
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.image.resources.image import data, rules, store
 from stackyard.rooms.image.resources.image.attributes import Wanted

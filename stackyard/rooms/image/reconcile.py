@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from stackyard.kernel.caller import service_caller
-from stackyard.kernel.database import Record, Transaction
-from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
+from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.image.resources.image import data, store
 from stackyard.rooms.image.vault import vault

@@ -1,6 +1,6 @@
 """The manifest of the image room: Glance v2."""
 
-from stackyard.kernel.room import Room, declared
+from stackyard.kernel.declare.room import Room, declared
 from stackyard.rooms.image import resources
 from stackyard.rooms.image.dialect import DIALECT
 from stackyard.rooms.image.drivers.files import FileStore

@@ -6,7 +6,7 @@ Source: Network API v2.0 reference, "General API information".
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel.dialect import Dialect, iso_z
+from stackyard.kernel.declare.dialect import Dialect, iso_z
 from stackyard.kernel.errors import ApiError
 
 #: Neutron's type names for refusals that no rule of this room named more closely.

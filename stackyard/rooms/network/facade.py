@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.network import homes, seed
 from stackyard.rooms.network.dataplane import ROOM, Dataplane

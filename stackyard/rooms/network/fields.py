@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import Boolean, ListOf, Text
-from stackyard.kernel.resource import Description, Field, Name, Revision, Timestamps
+from stackyard.kernel.declare.kinds import Boolean, ListOf, Text
+from stackyard.kernel.declare.resource import Description, Field, Name, Revision, Timestamps
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.policies import ADMIN_OR_SERVICE
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses
 from stackyard.rooms.network.resources.port import store

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from stackyard.kernel.caller import Caller
+from stackyard.kernel.declare.resource import Allow
 from stackyard.kernel.errors import BadRequest
-from stackyard.kernel.resource import Allow
 from stackyard.kernel.work import Work
 
 ADMIN = "role:admin"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from stackyard.kernel.reconcile import Mismatch, Reconciler, Report
+from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.network import homes, specs

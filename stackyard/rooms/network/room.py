@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stackyard.kernel.room import Room, declared
+from stackyard.kernel.declare.room import Room, declared
 from stackyard.kernel.work import Services
 from stackyard.rooms.network import resources
 from stackyard.rooms.network.dataplane import ROOM as NAME

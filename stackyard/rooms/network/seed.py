@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.resource import NO_DEFAULT, Resource
+from stackyard.kernel.declare.resource import NO_DEFAULT, Resource
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses
 from stackyard.rooms.network.resources import network as networks

@@ -10,14 +10,24 @@ from typing import Any
 import pytest
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Database, Record
-from stackyard.kernel.dialect import Dialect
+from stackyard.kernel.declare.dialect import Dialect
+from stackyard.kernel.declare.kinds import Text
+from stackyard.kernel.declare.resource import (
+    Id,
+    Internal,
+    Lifecycle,
+    Name,
+    Operation,
+    Project,
+    ReadOnly,
+    Resource,
+    Timestamps,
+)
+from stackyard.kernel.declare.room import Room
 from stackyard.kernel.journal import TABLES, Book, Pace, Workers
-from stackyard.kernel.kinds import Text
 from stackyard.kernel.nodes import CURRENT_CALL
-from stackyard.kernel.resource import Id, Internal, Lifecycle, Name, Operation, Project, ReadOnly, Resource, Timestamps
-from stackyard.kernel.room import Room
 from stackyard.kernel.steps import Steps
+from stackyard.kernel.storage.database import Database, Record
 from stackyard.kernel.work import Services, Work
 from stackyard.testing.faults import Faults, ServerDied
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Conflict, Unavailable
 from stackyard.kernel.steps import Cancelled, Refused, Steps, Transient
+from stackyard.kernel.storage.database import Record
 
 
 class EngineError(Exception):

@@ -14,17 +14,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from stackyard.kernel import migrations
 from stackyard.kernel.bulletin import Bulletin, cloud_clock
 from stackyard.kernel.caller import service_caller
-from stackyard.kernel.database import Database, Record
-from stackyard.kernel.dialect import Dialect
+from stackyard.kernel.declare.dialect import Dialect
+from stackyard.kernel.declare.kinds import Text
+from stackyard.kernel.declare.resource import Id, Lifecycle, Operation, Project, ReadOnly, Resource
+from stackyard.kernel.declare.room import Room
 from stackyard.kernel.journal import Book, Pace, Workers, from_environment
 from stackyard.kernel.journal.tables import OPERATIONS, RUNNING
-from stackyard.kernel.kinds import Text
-from stackyard.kernel.resource import Id, Lifecycle, Operation, Project, ReadOnly, Resource
-from stackyard.kernel.room import Room
 from stackyard.kernel.steps import Steps
+from stackyard.kernel.storage import migrations
+from stackyard.kernel.storage.database import Database, Record
 from stackyard.kernel.work import Services, SystemClock, Work
 
 FOLDER = Path(sys.argv[1])

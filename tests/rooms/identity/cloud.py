@@ -8,16 +8,16 @@ from typing import Any
 import yaml
 from falcon import testing
 
-from stackyard.kernel import migrations
-from stackyard.kernel.app import Front
 from stackyard.kernel.caller import service_caller
-from stackyard.kernel.chain import Chain
-from stackyard.kernel.database import Database
-from stackyard.kernel.endpoints import endpoints
 from stackyard.kernel.journal import Book
-from stackyard.kernel.policy import Policies
-from stackyard.kernel.routing import Router
+from stackyard.kernel.request.app import Front
+from stackyard.kernel.request.chain import Chain
+from stackyard.kernel.request.endpoints import endpoints
+from stackyard.kernel.request.policy import Policies
+from stackyard.kernel.request.routing import Router
 from stackyard.kernel.settings import Settings
+from stackyard.kernel.storage import migrations
+from stackyard.kernel.storage.database import Database
 from stackyard.kernel.work import Clock, Services, SystemClock
 from stackyard.rooms.identity import facade, room, seed
 from stackyard.rooms.identity.room import ROOM

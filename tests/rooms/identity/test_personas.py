@@ -238,7 +238,7 @@ def test_people_see_themselves(cloud: Cloud, do: Admin, demo: str) -> None:
 
 
 def test_a_policy_file_overrides_a_rule_by_its_name(cloud: Cloud, demo: str) -> None:
-    from stackyard.kernel.policy import Policies
+    from stackyard.kernel.request.policy import Policies
     from stackyard.rooms.identity.room import ROOM
 
     assert cloud.ask("GET", "/v3/roles", token=demo).status_code == 403

@@ -13,16 +13,16 @@ from typing import Any
 import httpx
 import uvicorn
 
-from stackyard.kernel import migrations
-from stackyard.kernel.app import Front
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.chain import Chain
-from stackyard.kernel.database import Database, Transaction
-from stackyard.kernel.endpoints import endpoints
 from stackyard.kernel.errors import Unauthorized
 from stackyard.kernel.journal import Book, Workers
-from stackyard.kernel.policy import Policies
-from stackyard.kernel.routing import Router
+from stackyard.kernel.request.app import Front
+from stackyard.kernel.request.chain import Chain
+from stackyard.kernel.request.endpoints import endpoints
+from stackyard.kernel.request.policy import Policies
+from stackyard.kernel.request.routing import Router
+from stackyard.kernel.storage import migrations
+from stackyard.kernel.storage.database import Database, Transaction
 from stackyard.kernel.work import Services, SystemClock, Work
 from stackyard.rooms.image.resources.image.resource import IMAGE
 from stackyard.rooms.image.room import ROOM

@@ -3,12 +3,22 @@
 from datetime import timedelta
 from typing import cast
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import Text
+from stackyard.kernel.declare.resource import (
+    Field,
+    Id,
+    Internal,
+    Lifecycle,
+    Operation,
+    Project,
+    ReadOnly,
+    Resource,
+    Timestamps,
+)
 from stackyard.kernel.errors import BadRequest, Conflict
-from stackyard.kernel.kinds import Text
-from stackyard.kernel.resource import Field, Id, Internal, Lifecycle, Operation, Project, ReadOnly, Resource, Timestamps
 from stackyard.kernel.steps import Steps
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.driver import ContainerDriver, ImageNotFound, PullPolicy
 from stackyard.rooms.container.policies import administers

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from stackyard.kernel import quota
+from stackyard.kernel.declare.kinds import Boolean, Either, Integer, Text
+from stackyard.kernel.declare.resource import Allow, Field, Route
 from stackyard.kernel.errors import Forbidden
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.kinds import Boolean, Either, Integer, Text
-from stackyard.kernel.resource import Allow, Field, Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.policies import administers, reads
 from stackyard.rooms.container.resources.container.resource import CONTAINER

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
-from stackyard.kernel.dialect import iso_space
+from stackyard.kernel.declare.dialect import iso_space
+from stackyard.kernel.declare.kinds import Boolean, Text
+from stackyard.kernel.declare.resource import Field, Route
 from stackyard.kernel.errors import NotFound
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.kinds import Boolean, Text
-from stackyard.kernel.resource import Field, Route
+from stackyard.kernel.request.exchange import Request
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.policies import administers
 from stackyard.rooms.container.resources.host import store

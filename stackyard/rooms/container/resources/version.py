@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from stackyard.kernel.declare.resource import Route
+from stackyard.kernel.declare.versions import Microversions, Version
 from stackyard.kernel.errors import NotImplementedYet
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.resource import Route
-from stackyard.kernel.versions import Microversions, Version
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.policies import reads
 

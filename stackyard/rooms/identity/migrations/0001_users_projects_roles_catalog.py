@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from stackyard.kernel.database import Json
+from stackyard.kernel.storage.database import Json
 
 revision = "identity_0001"
 down_revision = None

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from stackyard.kernel import rows as kernel_rows
-from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import OneOf, Text, invalid
-from stackyard.kernel.resource import Field, Id, Resource, everyone
+from stackyard.kernel.declare.kinds import OneOf, Text, invalid
+from stackyard.kernel.declare.resource import Field, Id, Resource, everyone
+from stackyard.kernel.storage import rows as kernel_rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow

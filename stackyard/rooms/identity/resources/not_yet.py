@@ -1,8 +1,8 @@
 """What Keystone has and this room has not yet: an honest no on every such path, rather than silence."""
 
+from stackyard.kernel.declare.resource import Route
 from stackyard.kernel.errors import NotImplementedYet
-from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.resource import Route
+from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.work import Work
 
 #: Collections, with a member below each unless the path ends in "!".

@@ -3,13 +3,13 @@
 import uuid
 from typing import Any
 
-from stackyard.kernel import rows as kernel_rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import Text, invalid
+from stackyard.kernel.declare.resource import Field, Resource, Route, everyone
 from stackyard.kernel.errors import Conflict, Forbidden
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.kinds import Text, invalid
-from stackyard.kernel.resource import Field, Resource, Route, everyone
-from stackyard.kernel.shapes import read_body
+from stackyard.kernel.request.exchange import Request
+from stackyard.kernel.request.shapes import read_body
+from stackyard.kernel.storage import rows as kernel_rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import fields, render, rows
 from stackyard.rooms.identity.policies import ADMIN, ANYONE, allow

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from stackyard.kernel.database import Instant, Json
+from stackyard.kernel.storage.database import Instant, Json
 
 revision = "image_0002"
 down_revision = "image_0001"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.resource import Route
+from stackyard.kernel.declare.resource import Route
+from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.image.imports import METHODS
 from stackyard.rooms.image.vault import vault

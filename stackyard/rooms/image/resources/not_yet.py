@@ -2,9 +2,9 @@
 
 from typing import NoReturn
 
+from stackyard.kernel.declare.resource import Route
 from stackyard.kernel.errors import NotImplementedYet
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.resource import Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 
 

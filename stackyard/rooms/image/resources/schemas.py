@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.kinds import Kind
-from stackyard.kernel.resource import Field, Route
+from stackyard.kernel.declare.kinds import Kind
+from stackyard.kernel.declare.resource import Field, Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.image.resource import IMAGE
 from stackyard.rooms.image.resources.member.rules import STATUSES

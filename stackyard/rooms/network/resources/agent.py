@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from stackyard.kernel.declare.resource import Allow, Route
 from stackyard.kernel.errors import NotFound
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.resource import Allow, Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.policies import ADMIN, ANYONE
 

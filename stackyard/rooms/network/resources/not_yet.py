@@ -1,8 +1,8 @@
 """What Neutron has and this room has not yet: answered with 501, so that nobody takes silence for an answer."""
 
+from stackyard.kernel.declare.resource import Route
 from stackyard.kernel.errors import NotImplementedYet
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.resource import Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 
 _COLLECTIONS = (

@@ -3,10 +3,10 @@
 from typing import Any
 
 from stackyard.kernel import quota
+from stackyard.kernel.declare.kinds import Integer
+from stackyard.kernel.declare.resource import Allow, Resource, Route
 from stackyard.kernel.errors import BadRequest, Forbidden, NotFound
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.kinds import Integer
-from stackyard.kernel.resource import Allow, Resource, Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.policies import ADMIN
 from stackyard.rooms.network.resources.floating_ip import FLOATING_IP

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import ListOf
+from stackyard.kernel.declare.resource import Resource, Route
 from stackyard.kernel.errors import BadRequest, Forbidden, NotFound
-from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.kinds import ListOf
-from stackyard.kernel.resource import Resource, Route
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.fields import MOST_TAGS, TAG
 from stackyard.rooms.network.resources.floating_ip import FLOATING_IP

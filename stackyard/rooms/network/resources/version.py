@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.resource import Route
+from stackyard.kernel.declare.resource import Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 
 _COLLECTIONS = (

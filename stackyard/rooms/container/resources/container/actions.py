@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import Boolean, Integer, IpAddress, OneOf, Text, invalid
+from stackyard.kernel.declare.resource import Action, Field
 from stackyard.kernel.errors import ApiError, BadRequest, Conflict, NotImplementedYet, Unavailable
 from stackyard.kernel.journal.book import refusal
-from stackyard.kernel.kinds import Boolean, Integer, IpAddress, OneOf, Text, invalid
-from stackyard.kernel.resource import Action, Field
 from stackyard.kernel.steps import Transient
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container import driver as contract
 from stackyard.rooms.container.driver import ContainerDriver

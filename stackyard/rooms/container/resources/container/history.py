@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import NotFound
 from stackyard.kernel.journal.tables import DONE
 from stackyard.kernel.journal.timeline import Line, operations_of, timeline
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 
 #: What Zun calls an operation, where the journal has another word.

@@ -3,8 +3,8 @@ mark."""
 
 from typing import Any, cast
 
-from stackyard.kernel.database import Record
 from stackyard.kernel.steps import Refused, Steps
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.driver import (
     Conflict,

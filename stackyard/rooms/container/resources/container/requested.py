@@ -4,10 +4,10 @@ import re
 import shlex
 from typing import Any
 
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import invalid
+from stackyard.kernel.declare.versions import Version
 from stackyard.kernel.errors import BadRequest, Conflict
-from stackyard.kernel.kinds import invalid
-from stackyard.kernel.versions import Version
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image import facade as images
 

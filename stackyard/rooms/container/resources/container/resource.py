@@ -3,7 +3,7 @@
 
 from datetime import timedelta
 
-from stackyard.kernel.kinds import (
+from stackyard.kernel.declare.kinds import (
     Anything,
     Boolean,
     Either,
@@ -18,8 +18,7 @@ from stackyard.kernel.kinds import (
     Text,
     Timestamp,
 )
-from stackyard.kernel.quota import Quota
-from stackyard.kernel.resource import (
+from stackyard.kernel.declare.resource import (
     Action,
     Allow,
     Field,
@@ -34,6 +33,7 @@ from stackyard.kernel.resource import (
     Shown,
     Timestamps,
 )
+from stackyard.kernel.quota import Quota
 from stackyard.rooms.container.policies import ADMIN, NOBODY, reads, writes
 from stackyard.rooms.container.resources.container import actions, history, operations, rules, store, views
 

@@ -3,11 +3,11 @@ commit."""
 
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.versions import Version
 from stackyard.kernel.errors import BadRequest, Conflict, Forbidden, NotImplementedYet
 from stackyard.kernel.journal.book import refusal
-from stackyard.kernel.versions import Version
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container import resource, store
 from stackyard.rooms.container.resources.container.requested import (

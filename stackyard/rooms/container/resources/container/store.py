@@ -5,9 +5,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Forbidden
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container import resource
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from stackyard.kernel.database import Record
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container.requested import COMMAND_IS_A_LIST
 from stackyard.rooms.network import facade as network

@@ -1,7 +1,7 @@
 """A host that runs containers, as its node announced it. Source: Zun API reference, since 1.4."""
 
-from stackyard.kernel.kinds import Anything, Boolean, Integer, MapOf, Text, Timestamp
-from stackyard.kernel.resource import Id, Internal, ReadOnly, Resource, Shown, Timestamps, everyone
+from stackyard.kernel.declare.kinds import Anything, Boolean, Integer, MapOf, Text, Timestamp
+from stackyard.kernel.declare.resource import Id, Internal, ReadOnly, Resource, Shown, Timestamps, everyone
 from stackyard.rooms.container.policies import administers
 from stackyard.rooms.container.resources.host import rules
 

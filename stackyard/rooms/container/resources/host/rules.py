@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.steps import Refused, Transient
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container import store as containers
 from stackyard.rooms.container.resources.host import resource, store

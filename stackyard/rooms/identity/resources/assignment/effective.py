@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.rooms.identity.resources.assignment import store
 from stackyard.rooms.identity.resources.assignment.store import Target
 from stackyard.rooms.identity.resources.group import resource as groups

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Forbidden, NotFound
-from stackyard.kernel.exchange import Reply, Request
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render, rows
 from stackyard.rooms.identity.errors import denied

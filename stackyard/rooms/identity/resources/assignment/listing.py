@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stackyard.kernel.errors import BadRequest
-from stackyard.kernel.exchange import Request
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
 from stackyard.rooms.identity.errors import denied

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from stackyard.kernel.resource import Allow, Route
+from stackyard.kernel.declare.resource import Allow, Route
 from stackyard.rooms.identity.policies import (
     ADMIN,
     ADMIN_OR_SYSTEM_READER,

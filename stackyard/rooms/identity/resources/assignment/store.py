@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Column, Index, Record, Transaction, table
+from stackyard.kernel.storage.database import Column, Index, Record, Transaction, table
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.role import store as roles

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from stackyard.kernel.declare.resource import Route
 from stackyard.kernel.errors import Forbidden
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.resource import Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
 from stackyard.rooms.identity.policies import ANYONE, allow

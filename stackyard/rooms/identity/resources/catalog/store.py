@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Transaction
+from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources import endpoint as endpoints
 from stackyard.rooms.identity.resources import region as regions
 from stackyard.rooms.identity.resources import service as services

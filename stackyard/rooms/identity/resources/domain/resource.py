@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.kinds import Boolean, Text
-from stackyard.kernel.resource import Field, Internal, Resource
+from stackyard.kernel.declare.kinds import Boolean, Text
+from stackyard.kernel.declare.resource import Field, Internal, Resource
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow, domain_reader, either
 from stackyard.rooms.identity.resources.domain import rules

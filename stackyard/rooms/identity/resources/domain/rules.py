@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel import rows as kernel_rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Conflict, Forbidden
+from stackyard.kernel.storage import rows as kernel_rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import rows
 from stackyard.rooms.identity.policies import members

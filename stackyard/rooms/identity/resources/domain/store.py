@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Transaction
+from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships

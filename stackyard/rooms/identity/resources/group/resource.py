@@ -1,6 +1,6 @@
 """Groups of users: a role given to a group is held by everyone in it."""
 
-from stackyard.kernel.resource import Action, Id, Resource, everyone
+from stackyard.kernel.declare.resource import Action, Id, Resource, everyone
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import (
     ADMIN,

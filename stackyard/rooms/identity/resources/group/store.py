@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Column, Transaction, table
+from stackyard.kernel.storage.database import Column, Transaction, table
 
 MEMBERSHIP = table(
     "identity_membership",

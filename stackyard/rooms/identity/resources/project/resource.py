@@ -1,7 +1,7 @@
 """Projects: what owns every other object of the cloud. They form trees below their domains."""
 
-from stackyard.kernel.kinds import Boolean, ListOf, Text
-from stackyard.kernel.resource import Action, Field, Id, Resource, everyone
+from stackyard.kernel.declare.kinds import Boolean, ListOf, Text
+from stackyard.kernel.declare.resource import Action, Field, Id, Resource, everyone
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import (
     ADMIN,

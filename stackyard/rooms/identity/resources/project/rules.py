@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel import rows as kernel_rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import invalid
 from stackyard.kernel.errors import Forbidden, NotFound
-from stackyard.kernel.kinds import invalid
+from stackyard.kernel.storage import rows as kernel_rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import rows
 from stackyard.rooms.identity.policies import members

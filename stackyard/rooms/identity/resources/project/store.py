@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.rooms.identity.resources.project import resource
 from stackyard.rooms.identity.resources.user import resource as users
 

@@ -1,7 +1,7 @@
 """Tags: short words on projects (and domains) by which lists can be narrowed."""
 
-from stackyard.kernel.kinds import ListOf, Text
-from stackyard.kernel.resource import Field
+from stackyard.kernel.declare.kinds import ListOf, Text
+from stackyard.kernel.declare.resource import Field
 
 #: A tag holds neither comma nor slash, as it stands in queries and paths.
 TAG = Text(min=1, max=255, pattern=r"[^,/]*")

@@ -1,7 +1,7 @@
 """Roles: what one may be somewhere. A role can imply others; a role that belongs to a domain only serves to do so."""
 
-from stackyard.kernel.kinds import Text
-from stackyard.kernel.resource import Action, Field, Id, Resource, everyone
+from stackyard.kernel.declare.kinds import Text
+from stackyard.kernel.declare.resource import Action, Field, Id, Resource, everyone
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow, either
 from stackyard.rooms.identity.resources.role import rules

@@ -1,6 +1,6 @@
 """What roles answer beside their collection."""
 
-from stackyard.kernel.resource import Allow, Route
+from stackyard.kernel.declare.resource import Allow, Route
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
 from stackyard.rooms.identity.resources.role import resource as resource
 from stackyard.rooms.identity.resources.role import rules

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Column, Record, Transaction, table
+from stackyard.kernel.storage.database import Column, Record, Transaction, table
 from stackyard.rooms.identity.resources.role import resource
 
 IMPLIED = table(

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from stackyard.kernel.database import Database, Record, Transaction
-from stackyard.kernel.exchange import Reply
+from stackyard.kernel.request.exchange import Reply
+from stackyard.kernel.storage.database import Database, Record, Transaction
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.passwords import verify_password

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.dialect import iso_micro
+from stackyard.kernel.declare.dialect import iso_micro
+from stackyard.kernel.storage.database import Record
 from stackyard.rooms.identity.resources.token.tokens import Token, instant
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stackyard.kernel.errors import NotFound, Unauthorized
-from stackyard.kernel.exchange import Reply, Request
+from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
 from stackyard.rooms.identity.errors import denied, invalid

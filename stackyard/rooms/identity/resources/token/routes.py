@@ -1,6 +1,6 @@
 """Which paths below /v3/auth are answered, and by what."""
 
-from stackyard.kernel.resource import Allow, Route
+from stackyard.kernel.declare.resource import Allow, Route
 from stackyard.rooms.identity.policies import ADMIN, ANYONE, SYSTEM_READER, allow, either
 from stackyard.rooms.identity.resources.token import handlers
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.assignment import store as assignments

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from stackyard.kernel.declare.kinds import Boolean, Either, Kind, ListOf, Object, OneOf, Text, invalid
 from stackyard.kernel.errors import BadRequest, Unauthorized
-from stackyard.kernel.kinds import Boolean, Either, Kind, ListOf, Object, OneOf, Text, invalid
 from stackyard.rooms.identity.passwords import MAX_LENGTH
 from stackyard.rooms.identity.resources.token.claims import Kind as ScopeKind
 

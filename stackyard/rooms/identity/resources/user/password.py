@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from stackyard.kernel.database import Database, Record
+from stackyard.kernel.declare.kinds import Object, Text, invalid
 from stackyard.kernel.errors import BadRequest
-from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.kinds import Object, Text, invalid
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.storage.database import Database, Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.passwords import MAX_LENGTH, hash_password, verify_password

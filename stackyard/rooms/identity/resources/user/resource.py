@@ -1,7 +1,7 @@
 """Users: people and programs that authenticate."""
 
-from stackyard.kernel.kinds import Boolean, Integer, ListOf, Text
-from stackyard.kernel.resource import Action, Field, Id, Internal, Resource, Shown, everyone
+from stackyard.kernel.declare.kinds import Boolean, Integer, ListOf, Text
+from stackyard.kernel.declare.resource import Action, Field, Id, Internal, Resource, Shown, everyone
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.passwords import MAX_LENGTH
 from stackyard.rooms.identity.policies import (

@@ -1,6 +1,6 @@
 """Changing one's own password: whoever knows the old one may, with or without a token."""
 
-from stackyard.kernel.resource import Route
+from stackyard.kernel.declare.resource import Route
 from stackyard.rooms.identity.resources.user import password
 
 ROUTES = [

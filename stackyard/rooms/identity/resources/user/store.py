@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.group import resource as groups

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stackyard.kernel.declare.kinds import ListOf, Text, invalid
+from stackyard.kernel.declare.resource import Field
 from stackyard.kernel.errors import BadRequest, Forbidden, PayloadTooLarge
-from stackyard.kernel.kinds import ListOf, Text, invalid
-from stackyard.kernel.resource import Field
 from stackyard.rooms.image.resources.image import resource
 
 MOST_PROPERTIES = 128

@@ -10,9 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import ApiError, BadRequest, Conflict, Forbidden, PayloadTooLarge, Unavailable
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.image.claims import Claim
 from stackyard.rooms.image.driver import NoData, StoreFailed, StoreFull

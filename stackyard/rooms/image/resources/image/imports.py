@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import ApiError, BadRequest, Conflict
 from stackyard.kernel.steps import Refused, Steps, Transient
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.image import download
 from stackyard.rooms.image.driver import NoData

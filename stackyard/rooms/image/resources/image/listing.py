@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from stackyard.kernel.declare.kinds import Boolean, Timestamp, invalid
 from stackyard.kernel.errors import BadRequest
-from stackyard.kernel.kinds import Boolean, Timestamp, invalid
 from stackyard.rooms.image.resources.image import resource
 
 MEMBER_STATUSES = ("accepted", "pending", "rejected", "all")

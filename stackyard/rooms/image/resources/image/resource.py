@@ -7,9 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import Boolean, Integer, OneOf, Text, Uuid
-from stackyard.kernel.resource import (
+from stackyard.kernel.declare.kinds import Boolean, Integer, OneOf, Text, Uuid
+from stackyard.kernel.declare.resource import (
     Action,
     Allow,
     Field,
@@ -20,6 +19,7 @@ from stackyard.kernel.resource import (
     Resource,
     Timestamps,
 )
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.image import imports, rules
 from stackyard.rooms.image.resources.image.store import load, representation

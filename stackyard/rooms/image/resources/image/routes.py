@@ -2,12 +2,12 @@
 
 from typing import Any, Literal
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.resource import Allow, Route
 from stackyard.kernel.errors import BadRequest, UnsupportedMediaType
-from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.resource import Allow, Route
-from stackyard.kernel.shapes import show
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.request.shapes import show
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.dialect import DIALECT
 from stackyard.rooms.image.ranges import requested

@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stackyard.kernel import rows
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import Text
 from stackyard.kernel.errors import BadRequest, Conflict, Forbidden, NotFound, PayloadTooLarge
-from stackyard.kernel.kinds import Text
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.image.resources.image import attributes, patch, resource, store
 from stackyard.rooms.image.resources.image.attributes import Wanted

@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel import database, rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest
-from stackyard.kernel.query import visible_rows
+from stackyard.kernel.request.query import visible_rows
+from stackyard.kernel.storage import database, rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.image import resource
 from stackyard.rooms.image.resources.image.listing import Bound, Listing, Moment

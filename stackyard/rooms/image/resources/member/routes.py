@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.resource import Route
+from stackyard.kernel.declare.resource import Route
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.dialect import DIALECT
 from stackyard.rooms.image.resources.member import rules

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import OneOf, Text
 from stackyard.kernel.errors import BadRequest, Conflict, Forbidden, NotFound, PayloadTooLarge
-from stackyard.kernel.kinds import OneOf, Text
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.image import rules as images
 from stackyard.rooms.image.resources.member import store

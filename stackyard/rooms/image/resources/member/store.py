@@ -4,8 +4,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from stackyard.kernel import database
-from stackyard.kernel.database import Record
+from stackyard.kernel.storage import database
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 
 MEMBERS = database.table(

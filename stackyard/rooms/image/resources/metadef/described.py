@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.resource import Route
+from stackyard.kernel.declare.resource import Route
+from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.metadef.shapes import NAMESPACE, OBJECT, PROPERTY, RESOURCE_TYPE, TAG, Part
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.kinds import Integer, OneOf, Text
+from stackyard.kernel.declare.resource import Field, Route
 from stackyard.kernel.errors import BadRequest
-from stackyard.kernel.exchange import Reply, Request
-from stackyard.kernel.kinds import Integer, OneOf, Text
-from stackyard.kernel.resource import Field, Route
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.dialect import DIALECT
 from stackyard.rooms.image.resources.metadef import rules, store

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.resource import Allow
 from stackyard.kernel.errors import BadRequest, Conflict, Forbidden, NotFound
-from stackyard.kernel.resource import Allow
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.metadef import store
 from stackyard.rooms.image.resources.metadef.shapes import NAMESPACE, PARTS, PROPERTY, RESOURCE_TYPE, TAG, TAGS, Part

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stackyard.kernel.kinds import Anything, Boolean, Integer, Kind, ListOf, MapOf, Number, Object, OneOf, Text
+from stackyard.kernel.declare.kinds import Anything, Boolean, Integer, Kind, ListOf, MapOf, Number, Object, OneOf, Text
 
 _NAME = Text(min=1, max=80)
 _PROSE = Text(max=500)

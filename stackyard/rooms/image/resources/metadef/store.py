@@ -5,8 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel import database
-from stackyard.kernel.database import Record
+from stackyard.kernel.storage import database
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 
 NAMESPACES = database.table(

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import Anything, IpAddress, MapOf, Nullable, Text, Uuid
+from stackyard.kernel.declare.kinds import Anything, IpAddress, MapOf, Nullable, Text, Uuid
+from stackyard.kernel.declare.resource import Description, Field, Id, Internal, ReadOnly, Resource, Shown
 from stackyard.kernel.quota import Quota
-from stackyard.kernel.resource import Description, Field, Id, Internal, ReadOnly, Resource, Shown
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
 from stackyard.rooms.network.fields import TAG_FILTERS, kept, owner, trail

@@ -5,8 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.resources import floating_ip as floating_ips
 from stackyard.rooms.network.resources.port import store as port_store

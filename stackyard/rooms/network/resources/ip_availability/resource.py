@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
-from stackyard.kernel.exchange import Request
-from stackyard.kernel.resource import Allow, Route
+from stackyard.kernel.declare.resource import Allow, Route
+from stackyard.kernel.request.exchange import Request
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses
 from stackyard.rooms.network.policies import ADMIN

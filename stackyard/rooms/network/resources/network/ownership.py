@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import Forbidden, NotFound
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.resources import network as networks
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.resource import Resource
+from stackyard.kernel.declare.resource import Resource
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import port as ports

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.errors import BadRequest, Conflict, NotFound
-from stackyard.kernel.resource import Resource
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import port as ports

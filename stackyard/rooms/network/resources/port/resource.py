@@ -6,8 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import (
+from stackyard.kernel.declare.kinds import (
     Anything,
     Boolean,
     Cidr,
@@ -23,8 +22,9 @@ from stackyard.kernel.kinds import (
     Text,
     Uuid,
 )
+from stackyard.kernel.declare.resource import Field, Id, Internal, ReadOnly, Resource
 from stackyard.kernel.quota import Quota
-from stackyard.kernel.resource import Field, Id, Internal, ReadOnly, Resource
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
 from stackyard.rooms.network.fields import TAG_FILTERS, kept, owner, state_switch, titles, trail

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.resource import Allow
 from stackyard.kernel.errors import Conflict, Forbidden
-from stackyard.kernel.resource import Allow
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane, ipam
 from stackyard.rooms.network.policies import ADMIN_OR_SERVICE, NETWORK_OWNER, OWNER_WRITES, owner_of

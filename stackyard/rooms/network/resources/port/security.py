@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict, NotFound
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.resources.security_group import store as group_store
 

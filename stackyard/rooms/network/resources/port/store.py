@@ -5,8 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Column, Record, Unique, table
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Column, Record, Unique, table
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.resources import port as ports
 from stackyard.rooms.network.resources.subnet import store as subnet_store

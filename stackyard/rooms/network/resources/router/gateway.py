@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses
 from stackyard.rooms.network.resources import network as networks

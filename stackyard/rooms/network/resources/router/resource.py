@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import Anything, Boolean, Cidr, IpAddress, ListOf, MapOf, Object, Text, Uuid
+from stackyard.kernel.declare.kinds import Anything, Boolean, Cidr, IpAddress, ListOf, MapOf, Object, Text, Uuid
+from stackyard.kernel.declare.resource import Action, Allow, Field, Id, Internal, ReadOnly, Resource, Shown
 from stackyard.kernel.quota import Quota
-from stackyard.kernel.resource import Action, Allow, Field, Id, Internal, ReadOnly, Resource, Shown
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
 from stackyard.rooms.network.fields import TAG_FILTERS, kept, owner, state_switch, titles, trail

@@ -1,8 +1,8 @@
 """What happens when a router is made, changed or removed."""
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses, dataplane
 from stackyard.rooms.network.policies import owner_of

@@ -1,7 +1,7 @@
 """Every project's group named default, made when the project first looks at or needs its groups."""
 
 from stackyard.kernel.caller import Caller, service_caller
-from stackyard.kernel.database import Record, Transaction
+from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.network.resources.security_group import store
 

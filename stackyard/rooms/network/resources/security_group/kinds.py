@@ -3,10 +3,10 @@
 import ipaddress
 from typing import Any
 
-from stackyard.kernel.database import Record
-from stackyard.kernel.dialect import iso_z
+from stackyard.kernel.declare.dialect import iso_z
+from stackyard.kernel.declare.kinds import Kind
 from stackyard.kernel.errors import BadRequest
-from stackyard.kernel.kinds import Kind
+from stackyard.kernel.storage.database import Record
 
 #: IANA protocol numbers by the names Neutron accepts.
 PROTOCOLS = {

@@ -4,8 +4,8 @@ import ipaddress
 import itertools
 from collections.abc import Sequence
 
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict
+from stackyard.kernel.storage.database import Record
 from stackyard.rooms.network import addresses
 
 MOST_NAMESERVERS = 5

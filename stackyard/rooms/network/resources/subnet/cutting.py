@@ -1,8 +1,8 @@
 """Cutting a subnet's range from a subnet pool."""
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
 from stackyard.kernel.errors import BadRequest, Conflict
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses
 from stackyard.rooms.network.resources import subnet_pool as pools

@@ -5,10 +5,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import Boolean, Cidr, Integer, IpAddress, ListOf, Object, OneOf, Uuid
+from stackyard.kernel.declare.kinds import Boolean, Cidr, Integer, IpAddress, ListOf, Object, OneOf, Uuid
+from stackyard.kernel.declare.resource import Field, Id, Resource
 from stackyard.kernel.quota import Quota
-from stackyard.kernel.resource import Field, Id, Resource
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
 from stackyard.rooms.network.fields import TAG_FILTERS, owner, titles, trail

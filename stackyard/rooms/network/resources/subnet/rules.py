@@ -1,9 +1,9 @@
 """What happens when a subnet is made, changed or removed."""
 
-from stackyard.kernel import rows
-from stackyard.kernel.database import Record
+from stackyard.kernel.declare.resource import Allow
 from stackyard.kernel.errors import Conflict
-from stackyard.kernel.resource import Allow
+from stackyard.kernel.storage import rows
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses, dataplane, ipam
 from stackyard.rooms.network.policies import NETWORK_OWNER

@@ -5,9 +5,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.database import Record
-from stackyard.kernel.kinds import Boolean, Cidr, Integer, ListOf, Text
-from stackyard.kernel.resource import Description, Field, Id, Name, ReadOnly, Resource, Shown
+from stackyard.kernel.declare.kinds import Boolean, Cidr, Integer, ListOf, Text
+from stackyard.kernel.declare.resource import Description, Field, Id, Name, ReadOnly, Resource, Shown
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import store as shared_store
 from stackyard.rooms.network.fields import TAG_FILTERS, owner, trail

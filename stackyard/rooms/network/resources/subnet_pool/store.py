@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from stackyard.kernel.database import Record
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network.resources import subnet as subnets
 from stackyard.rooms.network.resources import subnet_pool as pools

@@ -1,0 +1,1 @@
+"""The words of declarations: resources, kinds of values, versions, dialects, manifests."""

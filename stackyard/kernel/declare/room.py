@@ -1,0 +1,76 @@
+"""A room's manifest: everything `assemble` needs to know of a service."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import sqlalchemy as sa
+
+from stackyard.kernel.declare.dialect import Dialect
+from stackyard.kernel.declare.resource import Allow, Resource, Route
+from stackyard.kernel.declare.versions import Microversions
+from stackyard.kernel.repair.reconcile import Reconciler
+from stackyard.kernel.work import Services, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """A service as a room of the cloud.
+
+    path: where it lives below the base URL ("/networking"); resources' and routes' paths follow it. services: (type,
+    name, catalog path) it registers in the catalog, the path may hold {project_id}. uses: rooms whose facades it calls.
+    policies: rules besides those of resources and routes (shared checks). tables: those of its stores. reconcilers:
+    its repairs, which also list mismatches for `stackyard check`. start(services): binds what the room needs at run
+    time, before the first request. seed(work): idempotent first rows, run at every start in one transaction after
+    migrations.
+    """
+
+    name: str
+    path: str
+    services: Sequence[tuple[str, str, str]]
+    dialect: Dialect
+    versions: Microversions | None = None
+    uses: Sequence[str] = ()
+    resources: Sequence[Resource] = ()
+    routes: Sequence[Route] = ()
+    policies: Sequence[Allow] = ()
+    tables: Sequence[sa.Table] = ()
+    reconcilers: Sequence[Reconciler] = ()
+    start: Callable[[Services], None] | None = None
+    seed: Callable[[Work], None] | None = None
+
+    @property
+    def package(self) -> str:
+        """The room's package: its migrations are `<package>.migrations`."""
+        return f"stackyard.rooms.{self.name}"
+
+
+def declared(package: ModuleType) -> tuple[list[Resource], list[Route]]:
+    """The resources and routes that the modules of a room's `resources` package declare, in name order.
+
+    Every module-level `Resource`, `Route` or list of routes counts, so that a new resource is a new file and no shared
+    edit.
+    """
+    resources: dict[int, Resource] = {}
+    routes: dict[int, Route] = {}
+    for module in _modules(package):
+        for value in vars(module).values():
+            _collect(value, resources, routes)
+    return list(resources.values()), list(routes.values())
+
+
+def _modules(package: ModuleType) -> list[ModuleType]:
+    found = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+    return [importlib.import_module(each.name) for each in found if not each.ispkg]
+
+
+def _collect(value: Any, resources: dict[int, Resource], routes: dict[int, Route]) -> None:
+    if isinstance(value, Resource):
+        resources[id(value)] = value
+    elif isinstance(value, Route):
+        routes[id(value)] = value
+    elif isinstance(value, list | tuple) and value and all(isinstance(each, Route) for each in value):
+        routes.update((id(each), each) for each in value)

@@ -1,0 +1,1 @@
+"""Reconcilers: what they are, and what runs them."""

@@ -1,0 +1,198 @@
+"""The edge: Falcon's ASGI side hands every request to the chain and sends its answer. The only asynchronous code here.
+
+Reads that touch only the database run on the event loop's thread (measured faster than a hop to a pool); everything
+else runs in bounded pools, so that slow drivers and hashing never hold up a read.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qsl
+
+import falcon
+import falcon.asgi
+import msgspec
+
+from stackyard.kernel.errors import ApiError, RequestTimeout, Unavailable
+from stackyard.kernel.request import representation, streams
+from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange
+from stackyard.kernel.request.cors import Origins
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.request.pages import Pages
+
+access = logging.getLogger("stackyard.access")
+#: Seconds that a client may take over each piece of a streamed body, and over the whole of any other.
+PATIENCE = 60.0
+
+
+class Front:
+    """The cloud as an ASGI application."""
+
+    def __init__(
+        self, chain: Chain, *, patience: float = PATIENCE, most: int = 512, origins: Sequence[str] = ()
+    ) -> None:
+        """`patience`: see PATIENCE. `most`: requests answered at once. `origins`: see Origins."""
+        self.chain = chain
+        self.patience = patience
+        self.most = most
+        self.origins = Origins(origins)
+        self._at_once = 0
+        self.pool = ThreadPoolExecutor(16, "handler")
+        self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
+        # An empty answer must not call itself JSON: clients would try to read it.
+        self.app = falcon.asgi.App(media_type=falcon.MEDIA_TEXT)
+        self.app.add_sink(self.serve, "/")
+        self.pages = Pages(chain)
+
+    async def __call__(self, scope: dict[str, Any], receive: streams.Receive, send: Any) -> None:
+        """The ASGI entry."""
+        client = streams.Client(receive, self.patience)
+        scope[streams.SCOPE] = client
+        try:
+            await self.app(scope, client.receive, send)
+        except RequestTimeout as error:
+            # Before the first piece of the body there is no request yet that could be refused in a room's words.
+            await _refuse(send, error)
+
+    async def serve(self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **params: Any) -> None:
+        """One request, from socket to answer."""
+        assert resp is not None
+        started = time.perf_counter()
+        exchange = Exchange(request=_request(req, self.chain.services.settings.base_url))
+        self._at_once += 1
+        try:
+            reply = self._beside(exchange.request) or await self._answer(exchange, req)
+        except ApiError as error:
+            reply = self.chain.refusal(exchange, error)
+        except Exception as error:
+            reply = self.chain.failure(exchange, error)
+        finally:
+            self._at_once -= 1
+        self.chain.finish(exchange, reply)
+        await self._send(req, resp, exchange.request, reply)
+        _log(exchange, reply, started)
+
+    def _beside(self, request: Request) -> Reply | None:
+        """What is answered before any service is asked. Raises Unavailable when too much is going on."""
+        if self._at_once > self.most:
+            raise Unavailable(
+                f"{self.most} requests are being answered, as many as this server takes at once.",
+                remedy="Try again in a moment.",
+                headers={"Retry-After": "1"},
+            )
+        return self.origins.preflight(request) or self.pages.answer(request)
+
+    async def _send(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, request: Request, reply: Reply) -> None:
+        self.origins.mark(request, reply)
+        stream, data = _stream(self, req, reply), _data(reply)
+        if data is not None and reply.status == 200 and request.method in ("GET", "HEAD"):
+            data = representation.unless_known(request, reply, data)
+        if representation.wants_gzip(request, reply):
+            if stream is not None:
+                reply.headers["Content-Encoding"], stream = "gzip", representation.compressing(stream)
+            elif data is not None and len(data) >= representation.LEAST:
+                reply.headers["Content-Encoding"], data = "gzip", await self._compressed(data)
+        resp.status, resp.stream, resp.data = reply.status, stream, data
+        if stream is not None or data is not None or reply.stream is not None:
+            resp.content_type = reply.content_type
+        for name, value in reply.headers.items():
+            resp.set_header(name, value)
+
+    async def _compressed(self, data: bytes) -> bytes:
+        if len(data) < representation.LARGE:
+            return representation.compressed(data)
+        return await asyncio.get_running_loop().run_in_executor(self.pool, representation.compressed, data)
+
+    async def _answer(self, exchange: Exchange, req: falcon.asgi.Request) -> Reply:
+        with self.chain.services.database.read() as tx:
+            endpoint = self.chain.admit(exchange, tx)
+            if endpoint.reads == "database" and not endpoint.before and exchange.request.method in ("GET", "HEAD"):
+                self.chain.receive(exchange, b"")
+                result = self.chain.handle(exchange, tx)
+                if isinstance(result, Reply):
+                    return result
+                raise TypeError(f"{endpoint.method} {endpoint.path} reads the database only, yet returned a function")
+        if endpoint.stream:
+            exchange.request.stream = streams.chunks(req, asyncio.get_running_loop())
+            self.chain.receive(exchange, b"")
+        else:
+            self.chain.receive(exchange, await streams.whole(req, BODY_LIMIT, self.patience))
+        slow = endpoint.stream or endpoint.reads == "driver"
+        return await asyncio.get_running_loop().run_in_executor(
+            self.slow_pool if slow else self.pool, self.chain.run, exchange
+        )
+
+    def begin_closing(self) -> None:
+        """End what would stay open: watches. From any thread."""
+        self.chain.bell.close()
+
+    def close(self) -> None:
+        """End the pools; running handlers finish."""
+        self.begin_closing()
+        self.pool.shutdown(wait=True)
+        self.slow_pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _request(req: falcon.asgi.Request, base_url: str) -> Request:
+    try:
+        length = req.content_length
+    except falcon.HTTPError:
+        length = None
+    path = req.path.rstrip("/") or "/"
+    slash = len(req.path) > len(path)
+    return Request(
+        method=req.method,
+        path=path,
+        base_url=base_url,
+        headers={name.lower(): value for name, value in req.headers.items()},
+        raw_query=parse_qsl(req.query_string, keep_blank_values=True),
+        content_length=length,
+        remote_address=req.remote_addr,
+        trailing_slash=slash,
+    )
+
+
+async def _refuse(send: Any, error: ApiError) -> None:
+    body = msgspec.json.encode({"error": {"code": error.status, "title": error.title, "message": error.message}})
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _stream(front: Front, req: falcon.asgi.Request, reply: Reply) -> AsyncIterator[bytes] | None:
+    """What the client is sent piece by piece, for as long as it is there."""
+    if reply.events is not None:
+        return streams.while_there(streams.client_of(req), reply.events)
+    if reply.stream is not None and req.method == "HEAD":
+        if hasattr(reply.stream, "close"):
+            reply.stream.close()
+    elif reply.stream is not None:
+        return streams.while_there(streams.client_of(req), streams.outgoing(front.slow_pool, reply.stream))
+    return None
+
+
+def _data(reply: Reply) -> bytes | None:
+    if reply.status in (204, 304) or reply.stream is not None or reply.events is not None:
+        return None
+    if reply.data is None and reply.body is not None:
+        return msgspec.json.encode(reply.body)
+    return reply.data
+
+
+def _log(exchange: Exchange, reply: Reply, started: float) -> None:
+    access.info(
+        "request",
+        extra={
+            "request_id": exchange.request_id,
+            "method": exchange.request.method,
+            "path": exchange.request.path,
+            "status": reply.status,
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "user_id": exchange.caller.user_id,
+            "project_id": exchange.caller.project_id,
+        },
+    )

@@ -1,0 +1,236 @@
+"""Lists: which rows, in which order, one page at a time, as the query string asks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from stackyard.kernel.caller import Caller
+from stackyard.kernel.declare.dialect import Dialect
+from stackyard.kernel.declare.kinds import invalid
+from stackyard.kernel.declare.resource import Field, Resource
+from stackyard.kernel.errors import BadRequest
+from stackyard.kernel.request.shapes import read_query
+from stackyard.kernel.storage.database import Record
+from stackyard.kernel.work import Work
+
+_CONTROL = {"limit", "marker", "sort_key", "sort_dir", "sort", "fields", "page_reverse"}
+_TEXT_FILTERS = {
+    "contains": lambda column, text: column.contains(text, autoescape=True),
+    "icontains": lambda column, text: column.icontains(text, autoescape=True),
+    "startswith": lambda column, text: column.startswith(text, autoescape=True),
+    "istartswith": lambda column, text: column.istartswith(text, autoescape=True),
+    "endswith": lambda column, text: column.endswith(text, autoescape=True),
+    "iendswith": lambda column, text: column.iendswith(text, autoescape=True),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list: its records, and the marker of the next page if there is one."""
+
+    records: list[Record]
+    next_marker: str | None
+    previous_marker: str | None = None
+
+
+def visible_rows(work: Work, resource: Resource) -> sa.Select[Any]:
+    """A select of the rows of this resource that the caller may know of, below the parents named in the path."""
+    statement = _known(work, resource).rows
+    for placeholder, column in resource.parents.items():
+        statement = statement.where(resource.table.c[column] == work.params[placeholder])
+    return statement
+
+
+def visible_row(work: Work, resource: Resource, key: str) -> Record | None:
+    """The row of this id, if the caller may know of it."""
+    parents = {placeholder: work.params[placeholder] for placeholder in resource.parents}
+    found = work.tx.connection.execute(_known(work, resource).row, {**parents, _KEY: key})
+    row = found.first()
+    return None if row is None else Record(zip(found.keys(), row, strict=True))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The statements that find what a caller may know of. It holds whom and what it is about, so that nobody else gets
+    their id."""
+
+    caller: Caller
+    resource: Resource
+    rows: sa.Select[Any]
+    row: sa.Select[Any]
+
+
+#: To build a statement costs more than to run it. The same token's requests share one caller: see identity's tokens.
+_STATEMENTS: dict[tuple[int, int], _Known] = {}
+_MOST_STATEMENTS = 500
+_KEY = "its own key"
+
+
+def _known(work: Work, resource: Resource) -> _Known:
+    found = _STATEMENTS.get((id(resource), id(work.caller)))
+    if found is None:
+        if len(_STATEMENTS) >= _MOST_STATEMENTS:
+            _STATEMENTS.clear()
+        found = _STATEMENTS[id(resource), id(work.caller)] = _statements(work.caller, resource)
+    return found
+
+
+def _statements(caller: Caller, resource: Resource) -> _Known:
+    table = resource.table
+    rows = sa.select(table)
+    condition = resource.visible(caller, table)
+    if condition is not None:
+        rows = rows.where(condition)
+    row = rows.where(table.c[resource.id_field] == sa.bindparam(_KEY))
+    for placeholder, column in resource.parents.items():
+        row = row.where(table.c[column] == sa.bindparam(placeholder))
+    return _Known(caller, resource, rows, row)
+
+
+def page(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> Page:
+    """The page that the query string asks for. Raises BadRequest for a bad limit, marker, sort or filter."""
+    statement = matching(work, resource, dialect, raw)
+    if not dialect.paging:
+        order = [resource.table.c[name] for name, _ in _sort_keys(resource, dialect, [])]
+        return Page(work.tx.all(statement.order_by(*order)), None)
+    values = dict(raw)
+    backwards = dialect.page_reverse and values.get("page_reverse", "").lower() in ("true", "1")
+    keys = _sort_keys(resource, dialect, raw)
+    if backwards:
+        keys = [(name, not ascending) for name, ascending in keys]
+    limit = _limit(values.get("limit"), dialect)
+    if marker := values.get("marker"):
+        statement = statement.where(_after(work, resource, keys, marker))
+    for name, ascending in keys:
+        column = _ordered(resource, name)
+        statement = statement.order_by(column.asc() if ascending else column.desc())
+    records = work.tx.all(statement.limit(limit + 1) if limit is not None else statement)
+    return _cut(records, limit, backwards, resource.id_field, marker is not None)
+
+
+def matching(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> sa.Select[Any]:
+    """A select of the rows that the caller may know of and the query string's filters leave. Raises BadRequest for a
+    bad filter."""
+    query = read_query(resource.list_query, raw, work.version)
+    statement = _filtered(work, resource, dialect, raw, {each.name for each in resource.list_query})
+    if resource.narrow:
+        statement = resource.narrow(work, statement, query)
+    return statement
+
+
+def _cut(records: list[Record], limit: int | None, backwards: bool, key: str, marked: bool) -> Page:
+    more = limit is not None and len(records) > limit
+    records = records[:limit] if more else records
+    if backwards:
+        records = records[::-1]
+        return Page(
+            records, records[-1][key] if records and marked else None, records[0][key] if records and more else None
+        )
+    return Page(
+        records, records[-1][key] if more and records else None, records[0][key] if records and marked else None
+    )
+
+
+def _limit(text: str | None, dialect: Dialect) -> int | None:
+    if text is None:
+        return dialect.default_limit
+    if not text.isdecimal():
+        raise invalid("limit", f"'{text[:40]}' is not a whole number of zero or more.")
+    asked = int(text)
+    if asked == 0 and dialect.default_limit is None:
+        return None
+    return min(asked, dialect.maximum_limit)
+
+
+def _sort_keys(resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> list[tuple[str, bool]]:
+    keys = [value for name, value in raw if name == "sort_key"]
+    directions = [value for name, value in raw if name == "sort_dir"]
+    for name, value in raw:
+        if name == "sort":
+            for entry in value.split(","):
+                key, _, direction = entry.partition(":")
+                keys.append(key)
+                directions.append(direction or ("desc" if dialect.sort_parameter == "sort" else "asc"))
+    chosen: list[tuple[str, bool]] = []
+    default_column, default_direction = resource.default_sort or (_default_order(resource), "asc")
+    for index, key in enumerate(keys or [default_column]):
+        direction = (
+            directions[index] if index < len(directions) else (directions[-1] if directions else default_direction)
+        )
+        each = resource.all_fields.get(key) or next((f for f in resource.all_fields.values() if f.alias == key), None)
+        if each is None or not (each.sort and each.stored and each.read):
+            raise BadRequest(f"'{key[:80]}' is not an attribute that lists can be sorted by.", field="sort_key")
+        if direction not in ("asc", "desc"):
+            raise BadRequest(
+                f"'{direction[:80]}' is not a sort direction.", field="sort_dir", remedy="Give asc or desc."
+            )
+        chosen.append((each.name, direction == "asc"))
+    if all(name != resource.id_field for name, _ in chosen):
+        chosen.append((resource.id_field, chosen[0][1]))
+    return chosen
+
+
+def _default_order(resource: Resource) -> str:
+    return "created_at" if "created_at" in resource.all_fields else resource.id_field
+
+
+def _ordered(resource: Resource, name: str) -> Any:
+    """The column as it sorts: nulls count as the least value, so that a marker on one works."""
+    each, column = resource.all_fields[name], resource.table.c[name]
+    if not each.null:
+        return column
+    return sa.func.coalesce(column, "" if each.kind.storage in ("text", "json") else sa.literal(-1).cast(sa.BigInteger))
+
+
+def _after(work: Work, resource: Resource, keys: list[tuple[str, bool]], marker: str) -> Any:
+    """Rows that come after the marker in this order: the first differing key decides."""
+    table = resource.table
+    columns = [_ordered(resource, name).label(f"k{index}") for index, (name, _) in enumerate(keys)]
+    at = work.tx.one(sa.select(*columns).where(table.c[resource.id_field] == marker))
+    if at is None:
+        raise BadRequest(
+            f"The marker '{marker[:80]}' is no {resource.name} you can see.", field="marker", kind="MarkerNotFound"
+        )
+    alternatives = []
+    for index, (name, ascending) in enumerate(keys):
+        column, value = _ordered(resource, name), at[f"k{index}"]
+        equal = [_ordered(resource, earlier) == at[f"k{place}"] for place, (earlier, _) in enumerate(keys[:index])]
+        alternatives.append(sa.and_(*equal, column > value if ascending else column < value))
+    return sa.or_(*alternatives)
+
+
+def _filtered(
+    work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]], declared: set[str]
+) -> sa.Select[Any]:
+    statement = visible_rows(work, resource)
+    wanted: dict[str, list[str]] = {}
+    for name, value in raw:
+        if name not in _CONTROL and name not in declared:
+            wanted.setdefault(name, []).append(value)
+    aliases = {each.alias: each.name for each in resource.all_fields.values() if each.alias}
+    for name, values in wanted.items():
+        statement = _narrowed(statement, resource, dialect, aliases.get(name, name), values)
+    return statement
+
+
+def _narrowed(statement: Any, resource: Resource, dialect: Dialect, name: str, values: list[str]) -> Any:
+    each = resource.all_fields.get(name)
+    if each is not None and each.filter and each.stored and each.read:
+        return statement.where(resource.table.c[name].in_([_filter_value(each, text) for text in values]))
+    base, _, operator = name.rpartition("__")
+    each = resource.all_fields.get(base)
+    if dialect.text_filters and operator in _TEXT_FILTERS and each is not None and each.filter and each.stored:
+        return statement.where(_TEXT_FILTERS[operator](resource.table.c[base], values[-1]))
+    if dialect.unknown_filters == "refuse":
+        raise BadRequest(f"'{name[:80]}' is not a filter of {resource.many}.", field=name, kind="HTTPBadRequest")
+    return statement
+
+
+def _filter_value(each: Field, text: str) -> Any:
+    if each.null and text == "":
+        return text
+    if each.kind.storage == "text":
+        return text
+    return each.kind.parse(text, each.name, False)

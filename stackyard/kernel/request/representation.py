@@ -1,0 +1,75 @@
+"""How an answer travels: unchanged answers as 304, text compressed where the client reads that."""
+
+import gzip
+import hashlib
+import re
+import zlib
+from collections.abc import AsyncIterator, Mapping
+
+from stackyard.kernel.request.exchange import Reply, Request
+
+#: Smaller answers are not worth the time; larger ones are compressed away from the event loop's thread.
+LEAST, LARGE = 1024, 64 * 1024
+_TEXT = re.compile(r"text/|application/(json|[\w.+-]+\+json)\b")
+_LEVEL = 1
+
+
+def unless_known(request: Request, reply: Reply, data: bytes) -> bytes | None:
+    """The data under its tag; None, and the reply says 304, when the client has just this already."""
+    tag = reply.headers.setdefault("ETag", _tag(data))
+    reply.headers.setdefault("Cache-Control", "no-cache")
+    varying(reply.headers, "X-Auth-Token", "Accept-Encoding")
+    if not is_known(request.headers.get("if-none-match", ""), tag):
+        return data
+    reply.status = 304
+    return None
+
+
+def _tag(data: bytes) -> str:
+    """Weak: it says that the content is the same, however it is compressed."""
+    return f'W/"{hashlib.blake2b(data, digest_size=12).hexdigest()}"'
+
+
+def is_known(header: str, tag: str) -> bool:
+    """Whether an If-None-Match names the tag."""
+    opaque = tag.removeprefix("W/")
+    return header.strip() == "*" or any(each.strip().removeprefix("W/") == opaque for each in header.split(","))
+
+
+def reads_gzip(headers: Mapping[str, str]) -> bool:
+    """Whether the client's Accept-Encoding admits gzip."""
+    for entry in headers.get("accept-encoding", "").lower().split(","):
+        coding, _, weight = entry.strip().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
+    return False
+
+
+def wants_gzip(request: Request, reply: Reply) -> bool:
+    """Whether an answer is text of free length, and its client reads gzip."""
+    fixed = {"content-encoding", "content-range", "content-length"} & {name.lower() for name in reply.headers}
+    return bool(_TEXT.match(reply.content_type)) and not fixed and reads_gzip(request.headers)
+
+
+def compressed(data: bytes) -> bytes:
+    """The data as gzip, the same bytes for the same data."""
+    return gzip.compress(data, _LEVEL, mtime=0)
+
+
+async def compressing(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A stream as gzip. Each part can be read as soon as it has come."""
+    squeeze = zlib.compressobj(_LEVEL, wbits=31)
+    try:
+        async for part in parts:
+            yield squeeze.compress(part) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+        yield squeeze.flush()
+    finally:
+        close = getattr(parts, "aclose", None)
+        if close:
+            await close()
+
+
+def varying(headers: dict[str, str], *names: str) -> None:
+    """Add to the Vary header what the answer depends on."""
+    present = [each.strip() for each in headers.get("Vary", "").split(",") if each.strip()]
+    headers["Vary"] = ", ".join(dict.fromkeys([*present, *names]))

@@ -1,0 +1,88 @@
+"""From a method and a path to an endpoint: a tree of path segments, fixed words before placeholders."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from stackyard.kernel.declare.room import Room
+from stackyard.kernel.declare.versions import Version
+from stackyard.kernel.errors import MethodNotAllowed, NotFound
+from stackyard.kernel.request.endpoints import Endpoint
+
+
+@dataclass
+class _Segment:
+    words: dict[str, "_Segment"] = field(default_factory=dict)
+    placeholder: "_Segment | None" = None
+    endpoints: dict[str, list[Endpoint]] = field(default_factory=dict)
+
+
+class Router:
+    """All endpoints of the cloud by path."""
+
+    def __init__(self, endpoints: Iterable[Endpoint], rooms: Iterable[Room]) -> None:
+        self._root = _Segment()
+        self.rooms = list(rooms)
+        self.endpoints = list(endpoints)
+        self._rooms = sorted(self.rooms, key=lambda room: len(room.path), reverse=True)
+        for endpoint in self.endpoints:
+            self._add(endpoint)
+
+    def _add(self, endpoint: Endpoint) -> None:
+        at = self._root
+        for segment in _split(endpoint.path):
+            if segment.startswith("{"):
+                at.placeholder = at.placeholder or _Segment()
+                at = at.placeholder
+            else:
+                at = at.words.setdefault(segment, _Segment())
+        at.endpoints.setdefault(endpoint.method, []).append(endpoint)
+
+    def room(self, path: str) -> Room:
+        """The room a path belongs to. Raises NotFound."""
+        for room in self._rooms:
+            if path == room.path or path.startswith(room.path + "/"):
+                return room
+        known = ", ".join(sorted(room.path for room in self._rooms))
+        raise NotFound(f"No service is at {path[:200]}.", remedy=f"Services are at {known}.")
+
+    def candidates(self, method: str, path: str) -> list[Endpoint]:
+        """The endpoints for a method and path, one per range of microversions. Raises NotFound, MethodNotAllowed."""
+        found = self._walk(self._root, _split(path), 0)
+        if found is None:
+            raise NotFound(
+                "The resource could not be found.", remedy=f"There is nothing at {path[:200]}.", kind="HTTPNotFound"
+            )
+        chosen = found.endpoints.get(method) or (found.endpoints.get("GET") if method == "HEAD" else None)
+        if chosen is None:
+            allowed = ", ".join(sorted(found.endpoints))
+            raise MethodNotAllowed(
+                f"{method} is not allowed at {path[:200]}.", remedy=f"Allowed: {allowed}.", headers={"Allow": allowed}
+            )
+        return chosen
+
+    def _walk(self, at: _Segment, segments: list[str], index: int) -> _Segment | None:
+        if index == len(segments):
+            return at if at.endpoints else None
+        word = at.words.get(segments[index])
+        if word is not None and (found := self._walk(word, segments, index + 1)) is not None:
+            return found
+        return self._walk(at.placeholder, segments, index + 1) if at.placeholder is not None else None
+
+
+def choose(candidates: list[Endpoint], asked: Version | None) -> Endpoint:
+    """The endpoint that exists in this microversion. Raises NotFound."""
+    for each in candidates:
+        if each.lives_in(asked):
+            return each
+    first = min(str(each.since) for each in candidates)
+    raise NotFound(f"This is not available in version {asked}.", remedy=f"Ask for version {first} or later.")
+
+
+def params_of(endpoint: Endpoint, path: str) -> dict[str, str]:
+    """The values of an endpoint's placeholders in a path that matched it."""
+    pairs = zip(_split(endpoint.path), _split(path), strict=True)
+    return {template[1:-1]: value for template, value in pairs if template.startswith("{")}
+
+
+def _split(path: str) -> list[str]:
+    return [segment for segment in path.split("/") if segment]

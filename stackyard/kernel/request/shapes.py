@@ -1,0 +1,174 @@
+"""Input into records, records into answers: what a declaration's fields mean at the edge.
+
+Reading refuses what the declaration does not know, names the field at fault and loses nothing; showing leaves out what
+the asked microversion does not have.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from stackyard.kernel.caller import Caller
+from stackyard.kernel.declare.dialect import Dialect
+from stackyard.kernel.declare.kinds import invalid
+from stackyard.kernel.declare.resource import NO_DEFAULT, Allow, Field, Resource
+from stackyard.kernel.declare.versions import Version
+from stackyard.kernel.errors import BadRequest, Forbidden
+from stackyard.kernel.request.policy import attribute_rule
+from stackyard.kernel.storage.database import Record
+from stackyard.kernel.work import Work
+
+
+def read_body(
+    fields: Iterable[Field], given: Any, dialect: Dialect, asked: Version | None, verb: Literal["create", "update"]
+) -> Record:
+    """The validated input of a create, an update or an action. Fields not given are absent unless they have a default
+    (create only). Raises BadRequest naming the field."""
+    if not isinstance(given, Mapping):
+        raise BadRequest(
+            "The request body must be a JSON object.", remedy="Send an object with the fields of the resource."
+        )
+    known = {each.name: each for each in fields if each.exists_in(asked)}
+    given = _by_name(known, given)
+    _refuse_unknown(known, given, dialect, verb)
+    parsed = Record()
+    for name, each in known.items():
+        if name in given and getattr(each, verb):
+            parsed[name] = read_value(each, given[name], dialect)
+        elif verb == "create" and each.create:
+            _default_into(parsed, each)
+    if dialect.unknown_fields == "keep" and "extra" in known:
+        parsed["extra"] = {name: value for name, value in given.items() if name not in known}
+    return parsed
+
+
+def _by_name(known: Mapping[str, Field], given: Mapping[str, Any]) -> dict[str, Any]:
+    aliases = {each.alias: name for name, each in known.items() if each.alias}
+    renamed: dict[str, Any] = {}
+    for name, value in given.items():
+        target = aliases.get(name, name)
+        if target in renamed and renamed[target] != value:
+            raise invalid(name, f"contradicts '{target}', which is the same attribute.")
+        renamed[target] = value
+    return renamed
+
+
+def _refuse_unknown(known: Mapping[str, Field], given: Mapping[str, Any], dialect: Dialect, verb: str) -> None:
+    for name in given:
+        each = known.get(name)
+        if each is not None and getattr(each, verb):
+            continue
+        if each is not None and each.read:
+            if dialect.unknown_fields == "refuse":
+                raise invalid(
+                    name, "is read-only." if not (each.create or each.update) else f"cannot be given on {verb}."
+                )
+        elif dialect.unknown_fields == "refuse":
+            allowed = ", ".join(sorted(name for name, one in known.items() if getattr(one, verb)))
+            raise BadRequest(
+                f"Unrecognized attribute '{name}': additional properties are not allowed.",
+                field=name,
+                remedy=f"Known are: {allowed}.",
+            )
+
+
+def read_value(each: Field, value: Any, dialect: Dialect) -> Any:
+    """One validated value. Raises BadRequest."""
+    if value is None:
+        if not each.null:
+            raise invalid(each.name, "must not be null.")
+        return None
+    return each.kind.parse(value, each.name, dialect.strict)
+
+
+def _default_into(parsed: Record, each: Field) -> None:
+    if each.default is not NO_DEFAULT:
+        parsed[each.name] = each.default() if callable(each.default) else each.default
+    elif each.required:
+        raise invalid(each.name, "is required.")
+
+
+def read_query(fields: Sequence[Field], raw: Sequence[tuple[str, str]], asked: Version | None) -> Record:
+    """The declared query parameters that were given, with defaults. Query text is always read leniently ("true",
+    "8")."""
+    values = dict(raw)
+    parsed = Record()
+    for each in fields:
+        if not each.exists_in(asked):
+            continue
+        if each.name in values:
+            text: Any = values[each.name]
+            if each.kind.storage == "json":
+                text = [value for name, value in raw if name == each.name]
+            parsed[each.name] = each.kind.parse(text, each.name, False)
+        else:
+            _default_into(parsed, each)
+    return parsed
+
+
+def check_attributes(
+    work: Work, allow: Allow | None, resource: Resource, values: Mapping[str, Any], target: Mapping[str, Any]
+) -> None:
+    """Raise Forbidden when the caller sets an attribute that its policy keeps from them."""
+    if allow is None:
+        return
+    for name, value in values.items():
+        each = resource.all_fields.get(name)
+        if each is None or not each.admin or value == _harmless(each, work.caller, target):
+            continue
+        rule = attribute_rule(allow, each)
+        if not work.allows(rule.name, {**target, name: value}):
+            raise Forbidden(
+                f"(rule:{rule.name}) is disallowed by policy: setting '{name}' is not allowed to you.",
+                field=name,
+                remedy="Leave the attribute out, or ask an administrator.",
+                kind="PolicyNotAuthorized",
+            )
+
+
+def _harmless(each: Field, caller: Caller, target: Mapping[str, Any]) -> Any:
+    if each.name == "project_id":
+        return (target.get("id") and target.get("project_id")) or caller.project_id
+    default = each.default() if callable(each.default) else each.default
+    return target[each.name] if "id" in target and each.name in target else default
+
+
+#: What is shown of a field: its name, its alias, how it is computed, and whether it may be a moment.
+_Shown = tuple[str, str | None, Callable[[Work, Record], Any] | None, bool]
+#: The plans of answers, by resource and microversion; each holds its resource, so that no other one gets its id.
+_PLANS: dict[tuple[int, Version | None], tuple[Resource, list[_Shown]]] = {}
+
+
+def shown_fields(resource: Resource, asked: Version | None) -> list[_Shown]:
+    """Which fields an answer carries in this microversion, worked out once: a list asks for it per object."""
+    found = _PLANS.get((id(resource), asked))
+    if found is None:
+        fields = [each for each in resource.all_fields.values() if each.read and each.exists_in(asked)]
+        plan = [(each.name, each.alias, each.show, bool(each.show) or _is_moment(each)) for each in fields]
+        found = _PLANS[id(resource), asked] = (resource, plan)
+    return found[1]
+
+
+def _is_moment(each: Field) -> bool:
+    return each.kind.storage == "instant" or not each.stored
+
+
+def show(
+    work: Work, resource: Resource, record: Record, dialect: Dialect, url: str, only: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A record as answers carry it: hidden fields left out, computed ones added, times in the dialect's form."""
+    shown: dict[str, Any] = {}
+    for name, alias, computed, timed in shown_fields(resource, work.version):
+        value = computed(work, record) if computed else record.get(name)
+        if timed and isinstance(value, datetime):
+            value = dialect.timestamp(value)
+        shown[name] = value
+        if alias:
+            shown[alias] = value
+    if dialect.unknown_fields == "keep":
+        shown = {**(record.get("extra") or {}), **shown}
+    if dialect.item_links:
+        shown["links"] = dialect.item_links(url)
+    if resource.view:
+        shown = resource.view(work, record, shown)
+    return {name: shown[name] for name in only if name in shown} if only else shown

@@ -1,1 +1,0 @@
-"""The kernel's own tables, one file per change. See stackyard.kernel.migrations."""

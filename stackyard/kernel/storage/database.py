@@ -1,0 +1,266 @@
+"""The database: transactions, the column types declarations map to, and rows as records.
+
+One write transaction at a time in the whole cloud, so that what a rule read in it is still true when it commits, and
+no rule is ever run twice: SQLite takes its write lock at once (BEGIN IMMEDIATE), PostgreSQL one advisory lock for all
+servers (docs/decisions/0004-one-writer.md). Readers never wait. SQLite runs in WAL with `synchronous=FULL`.
+"""
+
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.types import TypeDecorator
+
+from stackyard.kernel.declare.kinds import Kind
+from stackyard.kernel.errors import Conflict, Unavailable
+from stackyard.kernel.storage.engines import open_engine, translated
+
+#: PostgreSQL's advisory locks of a cloud, first number: the one writer; and work that one server does at a time.
+_WRITER, _ALONE = 0x57AC1, 0x57AC3
+_TAKE_TURN = f"SELECT pg_advisory_xact_lock({_WRITER})"
+
+
+class Record(dict[str, Any]):
+    """A row: a dict whose keys can also be read as attributes."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Json(TypeDecorator[Any]):
+    """Any JSON value, stored as text."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        """Encode on the way in."""
+        return None if value is None else msgspec.json.encode(value).decode()
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        """Decode on the way out."""
+        return None if value is None else msgspec.json.decode(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC with microseconds, stored as a whole number of microseconds since 1970, so that it sorts and
+    compares alike on every database."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+        """Encode on the way in."""
+        if value is None:
+            return None
+        whole = int(value.replace(microsecond=0).timestamp())
+        return whole * 1_000_000 + value.microsecond
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
+        """Decode on the way out."""
+        if value is None:
+            return None
+        whole, micro = divmod(value, 1_000_000)
+        return datetime.fromtimestamp(whole, UTC).replace(microsecond=micro)
+
+
+def column_type(kind: Kind) -> Any:
+    """The column type that stores a kind of value."""
+    if kind.storage == "text":
+        return sa.String(kind.length) if kind.length else sa.Text()
+    return {"boolean": sa.Boolean, "bigint": sa.BigInteger, "float": sa.Float, "json": Json, "instant": Instant}[
+        kind.storage
+    ]()
+
+
+Column = sa.Column
+Index = sa.Index
+Unique = sa.UniqueConstraint
+
+
+def table(name: str, *items: Any) -> sa.Table:
+    """A table outside any declaration: what a store or the journal keeps beside resources."""
+    return sa.Table(name, sa.MetaData(), *items)
+
+
+class Transaction:
+    """One open transaction. Everything a rule reads and writes goes through it and is committed together or not at
+    all."""
+
+    def __init__(self, connection: Connection, *, writable: bool) -> None:
+        self.connection = connection
+        self.writable = writable
+        self._after: list[Callable[[], None]] = []
+
+    def execute(self, statement: Executable) -> sa.CursorResult[Any]:
+        """Run a statement; `.rowcount` of the result tells how many rows a write touched."""
+        return self.connection.execute(statement)
+
+    def one(self, statement: Executable) -> Record | None:
+        """The first row of a select, or None."""
+        row = self.connection.execute(statement).mappings().first()
+        return Record(row) if row is not None else None
+
+    def all(self, statement: Executable) -> list[Record]:
+        """All rows of a select."""
+        return [Record(row) for row in self.connection.execute(statement).mappings()]
+
+    def value(self, statement: Executable) -> Any:
+        """The first column of the first row of a select, or None."""
+        return self.connection.execute(statement).scalar()
+
+    def get(self, source: sa.Table, **equals: Any) -> Record | None:
+        """The row whose columns equal these values, or None."""
+        return self.one(sa.select(source).where(*(source.c[name] == value for name, value in equals.items())))
+
+    def find(self, source: sa.Table, **equals: Any) -> list[Record]:
+        """The rows whose columns equal these values."""
+        return self.all(sa.select(source).where(*(source.c[name] == value for name, value in equals.items())))
+
+    def insert(self, into: sa.Table, values: Mapping[str, Any]) -> None:
+        """Add one row. Raises Conflict when a unique constraint refuses it."""
+        try:
+            self.connection.execute(sa.insert(into).values(dict(values)))
+        except sa.exc.IntegrityError as error:
+            raise Conflict(f"Duplicate entry in {into.name}: {error.orig}") from error
+
+    def insert_many(self, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows."""
+        if rows:
+            self.connection.execute(sa.insert(into), [dict(row) for row in rows])
+
+    def update(self, source: sa.Table, values: Mapping[str, Any], **equals: Any) -> int:
+        """Change the rows whose columns equal these values; returns how many."""
+        where = (source.c[name] == value for name, value in equals.items())
+        return self.connection.execute(sa.update(source).where(*where).values(dict(values))).rowcount
+
+    def delete(self, source: sa.Table, **equals: Any) -> int:
+        """Delete the rows whose columns equal these values; returns how many."""
+        where = (source.c[name] == value for name, value in equals.items())
+        return self.connection.execute(sa.delete(source).where(*where)).rowcount
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Call `hook` once the transaction is durable; never if it is rolled back."""
+        self._after.append(hook)
+
+    def run_hooks(self) -> None:
+        """Run what `after_commit` collected. Called by Database.write only."""
+        for hook in self._after:
+            hook()
+
+
+class Database:
+    """One database, by SQLAlchemy URL. `read()` gives a consistent view, `write()` an exclusive change.
+
+    Both raise Unavailable while the database does not answer. It is asked anew at the next transaction, so nothing has
+    to be done when it comes back.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine = open_engine(url)
+        self._snapshots = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        # A queue in the process, so that of each server only one waits for its turn with a connection in hand.
+        self._writer = threading.RLock()
+        self._current = threading.local()
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A read-only transaction: one snapshot for all reads in it."""
+        with translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(**self._snapshots)
+            try:
+                yield Transaction(connection, writable=False)
+            finally:
+                connection.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A write transaction; commits when the block ends, rolls back when it raises. Never nest them in a thread.
+
+        Raises Unavailable also when the database went away during the commit: then it may or may not have been made.
+        """
+        if getattr(self._current, "writing", False):
+            raise RuntimeError("a write transaction is already open in this thread: pass it on instead")
+        with translated(), self._exclusive(), self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else _TAKE_TURN)
+            transaction = Transaction(connection, writable=True)
+            try:
+                yield transaction
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+        transaction.run_hooks()
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        self._current.writing = True
+        try:
+            with self._writer:
+                yield
+        finally:
+            self._current.writing = False
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """No other server of the cloud is in a block of this name. Waits for its turn; raises Unavailable after half a
+        minute. It opens no transaction. Ends with the connection, so a server that dies holds up nobody."""
+        if self.is_sqlite:
+            yield
+            return
+        key = f"{_ALONE}, {zlib.crc32(name.encode()) - 2**31}"
+        with self.outside() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({key})")
+            try:
+                yield
+            finally:
+                _unlock(connection, key)
+
+    @contextmanager
+    def outside(self) -> Iterator[Connection]:
+        """A connection of PostgreSQL's outside any transaction: for what belongs to a session."""
+        with translated(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    def wait_for_answer(self, seconds: float) -> None:
+        """Wait until the database answers. Raises Unavailable when it does not within this time."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                with self.read() as tx:
+                    tx.value(sa.text("SELECT 1"))
+                    return
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def _unlock(connection: Connection, key: str) -> None:
+    try:
+        connection.exec_driver_sql(f"SELECT pg_advisory_unlock({key})")
+    except sa.exc.DBAPIError:
+        # The session is gone, and its lock with it; what was done meanwhile has its own end.
+        connection.invalidate()
