@@ -23,6 +23,7 @@ class Service:
 
 SERVICES = (
     Service("identity", "Keystone", "identity"),
+    Service("identity_rbac", "Keystone's plugin", "identity"),
     Service("image", "Glance", "image"),
     Service("network", "Neutron", "network"),
     Service("container", "Zun", "container"),

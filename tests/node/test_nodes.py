@@ -97,9 +97,9 @@ def heard(yard: Yard, topic: str) -> "SimpleQueue[tuple[str, Any]]":
 def test_coming_and_going_are_events(yard: Yard) -> None:
     came, went = heard(yard, CONNECTED), heard(yard, GONE)
     yard.node.close()
-    assert went.get(timeout=5) == ("yard1", None)
+    assert went.get(timeout=30) == ("yard1", None)
     yard.connect(yard.new_node())
-    assert came.get(timeout=5) == ("yard1", None)
+    assert came.get(timeout=30) == ("yard1", None)
 
 
 def test_what_a_node_emits_is_heard_in_order_by_every_subscriber(yard: Yard) -> None:
@@ -108,19 +108,19 @@ def test_what_a_node_emits_is_heard_in_order_by_every_subscriber(yard: Yard) -> 
     for number in range(100):
         yard.node.emit("weather", {"rain": number})
     for events in (first, second):
-        assert [events.get(timeout=5) for _ in range(100)] == [("yard1", {"rain": each}) for each in range(100)]
+        assert [events.get(timeout=30) for _ in range(100)] == [("yard1", {"rain": each}) for each in range(100)]
 
 
 def test_a_drivers_events_are_watched_and_watched_again_after_they_broke_off(yard: Yard) -> None:
     events = heard(yard, "workbench")
     yard.node.start()
-    radio = yard.bench.radios.get(timeout=5)
+    radio = yard.bench.radios.get(timeout=30)
     radio.noises.put(Noise(1))
-    assert events.get(timeout=5) == ("yard1", Noise(1))
+    assert events.get(timeout=30) == ("yard1", Noise(1))
     radio.noises.put(None)
-    radio = yard.bench.radios.get(timeout=5)
+    radio = yard.bench.radios.get(timeout=30)
     radio.noises.put(Noise(2))
-    assert events.get(timeout=5) == ("yard1", Noise(2))
+    assert events.get(timeout=30) == ("yard1", Noise(2))
     yard.node.close()
     assert radio.closed.wait(5)
 
@@ -166,7 +166,7 @@ def test_messages_about_streams_and_hosts_nobody_knows_are_ignored(yard: Yard) -
     events = heard(yard, "workbench")
     yard.node.emit("workbench", "not a Noise")
     yard.node.emit("workbench", Noise(1))
-    assert events.get(timeout=5) == ("yard1", Noise(1))
+    assert events.get(timeout=30) == ("yard1", Noise(1))
 
 
 def test_closing_leaves_no_thread_behind(yard: Yard) -> None:
@@ -196,4 +196,4 @@ def test_a_call_that_never_comes_back_does_not_keep_the_process_from_ending() ->
         "yard.node.close()\n"
     )
     root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=15)
+    subprocess.run([sys.executable, "-c", script], cwd=root, check=True, timeout=60)

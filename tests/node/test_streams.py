@@ -143,7 +143,7 @@ def test_an_upload_ends_with_its_link(yard: Yard) -> None:
 
 def test_closing_from_another_thread_wakes_a_waiting_reader_and_a_waiting_source(yard: Yard) -> None:
     stream = yard.driver.events()
-    radio = yard.bench.radios.get(timeout=5)
+    radio = yard.bench.radios.get(timeout=30)
     radio.noises.put(Noise(3))
     assert next(stream) == Noise(3)
     threading.Timer(0.05, stream.close).start()

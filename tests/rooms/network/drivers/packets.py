@@ -5,6 +5,7 @@ host's links, rules and switches are out of reach.
 """
 
 import ctypes
+import math
 import os
 import select
 import socket
@@ -23,8 +24,11 @@ from stackyard.rooms.network.driver import NetworkDriver
 from stackyard.rooms.network.drivers.native import NativeDriver
 from stackyard.rooms.network.drivers.native.names import CloudNames
 
-#: Long enough for a packet in one machine, short enough to wait out for one that must not come.
-PATIENCE = 0.6
+#: How long what must come is waited for: a packet takes microseconds, but the machine may be busy and a lost SYN or
+#: neighbour solicitation is sent again only after a second.
+PATIENCE = 10.0
+#: How long what must not come is waited for.
+MOMENT = 0.6
 
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -64,10 +68,10 @@ class Container:
         self._servers.append(server)
         threading.Thread(target=_serve, args=(server, kind), daemon=True).start()
 
-    def connect(self, address: str, port: int) -> socket.socket:
+    def connect(self, address: str, port: int, within: float = PATIENCE) -> socket.socket:
         """Open a TCP connection. Raises OSError."""
         client = self.open_socket(_family(address))
-        client.settimeout(PATIENCE)
+        client.settimeout(within)
         try:
             client.connect((address, port))
         except OSError:
@@ -75,23 +79,24 @@ class Container:
             raise
         return client
 
-    def reaches(self, address: str, port: int) -> bool:
+    def reaches(self, address: str, port: int, within: float = PATIENCE) -> bool:
         """Whether a TCP connection opens and echoes."""
         try:
-            with self.connect(address, port) as connection:
-                return echoes(connection)
+            with self.connect(address, port, within) as connection:
+                return echoes(connection, within)
         except OSError:
             return False
 
-    def pings(self, address: str) -> bool:
+    def pings(self, address: str, within: float = PATIENCE) -> bool:
         """Whether an echo request is answered."""
-        return self.run("ping", "-n", "-c", "1", "-W", str(PATIENCE), address).returncode == 0
+        # Requests are sent until one is answered or the time is over; -w takes whole seconds.
+        return self.run("ping", "-n", "-c", "1", "-w", str(math.ceil(within)), address).returncode == 0
 
-    def sends(self, frame: bytes, to: "Container", interface: str = "eth0") -> bool:
+    def sends(self, frame: bytes, to: "Container", interface: str = "eth0", within: float = PATIENCE) -> bool:
         """Whether a raw frame sent here arrives at another container, as it is."""
         with to.packet_socket(interface) as receiver, self.packet_socket(interface) as sender:
             sender.send(frame)
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + within
             while (left := deadline - time.monotonic()) > 0:
                 if select.select([receiver], [], [], left)[0] and receiver.recv(2000)[: len(frame)] == frame:
                     return True
@@ -104,9 +109,9 @@ class Container:
         return found
 
 
-def echoes(connection: socket.socket) -> bool:
+def echoes(connection: socket.socket, within: float = PATIENCE) -> bool:
     """Whether a byte sent over the connection comes back."""
-    connection.settimeout(PATIENCE)
+    connection.settimeout(within)
     try:
         connection.send(b"x")
         return connection.recv(1) == b"x"
@@ -201,11 +206,11 @@ class PretendHost:
         """Run a program on the host."""
         return subprocess.run(command, capture_output=True, text=True, check=True)
 
-    def reaches(self, address: str, port: int) -> bool:
+    def reaches(self, address: str, port: int, within: float = PATIENCE) -> bool:
         """Whether the host itself gets an echo over TCP."""
         try:
-            with socket.create_connection((address, port), timeout=PATIENCE) as connection:
-                return echoes(connection)
+            with socket.create_connection((address, port), timeout=within) as connection:
+                return echoes(connection, within)
         except OSError:
             return False
 
@@ -244,7 +249,7 @@ class PretendHost:
         }
 
 
-def until(condition: Callable[[], bool], seconds: float = 2.0) -> bool:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Whether the condition comes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -24,7 +24,7 @@ from stackyard.rooms.network.driver import (
 )
 from stackyard.rooms.network.drivers.native.links import Netlink
 from stackyard.testing.network_driver import a_group, a_port, a_router, an_external_network, faults, new_id
-from tests.rooms.network.drivers.packets import Container, PretendHost, echoes
+from tests.rooms.network.drivers.packets import MOMENT, Container, PretendHost, echoes
 
 pytestmark = pytest.mark.integration
 
@@ -87,7 +87,7 @@ def test_a_restarted_container_gets_its_network_in_its_new_namespace(site: Site)
     site.build(driver)
     port, _ = site.ports[1]
     site.host.end_namespace(str(site.server.path))
-    assert not site.client.reaches("10.0.0.6", 80)
+    assert not site.client.reaches("10.0.0.6", 80, within=MOMENT)
     again = site.host.container()
     again.listen(80)
     driver.plug(port, str(again.path))
@@ -222,7 +222,7 @@ def test_a_change_cut_short_never_leaves_an_old_permission(site: Site) -> None:
     successor = site.host.driver()
     assert faults(successor.inventory()) != []
     successor.ensure_groups(site.network.id, [closed])
-    assert not site.client.reaches("10.0.0.6", 80)
+    assert not site.client.reaches("10.0.0.6", 80, within=MOMENT)
 
 
 def test_a_failure_of_the_host_is_told_and_the_call_can_be_made_again(
