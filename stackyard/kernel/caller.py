@@ -29,6 +29,12 @@ class Caller:
         """Whether the caller holds the admin role in the scope of the token."""
         return "admin" in self.roles
 
+    @property
+    def scope(self) -> str:
+        """What the token is for, as policy's scope types name it. An unscoped one counts as a project's, as it does for
+        oslo.policy."""
+        return "system" if self.system else "domain" if self.domain_id else "project"
+
     def credentials(self) -> dict[str, Any]:
         """What policy checks may name, in oslo.context's words."""
         return {

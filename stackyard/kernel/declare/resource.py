@@ -166,10 +166,13 @@ def Shown(name: str, kind: Kind, show: Callable[["Work", Record], Any], **more: 
 
 @dataclass(frozen=True)
 class Allow:
-    """A policy rule: its name (what policy.yaml overrides) and its default check string, in oslo.policy's language."""
+    """A policy rule: its name (what policy.yaml overrides) and its default check string, in oslo.policy's language.
+    `scopes`: the scopes of tokens it takes at all ("system", "domain", "project"), oslo.policy's scope types; an
+    override of the check leaves them. None given: any."""
 
     name: str
     check: str
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ class RuleBook:
 
     rules: oslo.Rules
     checks: Mapping[str, Check]
+    scopes: Mapping[str, tuple[str, ...]]
 
 
 class Policies:
@@ -39,7 +40,9 @@ class Policies:
     def allows(self, name: str, caller: Caller, target: Mapping[str, Any]) -> bool:
         """Whether the named rule lets the caller act on the target. Unknown names deny."""
         book = self._books.get(name)
-        return book is not None and book.checks[name](dict(target), caller.credentials())
+        if book is None or caller.scope not in (book.scopes.get(name) or (caller.scope,)):
+            return False
+        return book.checks[name](dict(target), caller.credentials())
 
 
 def rules_of(room: Room) -> Iterable[Allow]:
@@ -62,10 +65,11 @@ def attribute_rule(allow: Allow, field: Field) -> Allow:
 
 
 def _book(room: Room, overrides: Path | None) -> RuleBook:
-    checks = {rule.name: oslo.RuleDefault(rule.name, rule.check).check for rule in rules_of(room)}
+    rules = list(rules_of(room))
+    checks = {rule.name: oslo.RuleDefault(rule.name, rule.check).check for rule in rules}
     if overrides and overrides.exists():
         checks.update(oslo.Rules.load(overrides.read_text()))
     functions: dict[str, Check] = {}
-    book = RuleBook(oslo.Rules(checks), functions)
+    book = RuleBook(oslo.Rules(checks), functions, {rule.name: rule.scopes for rule in rules})
     functions.update({name: compiled(name, check, functions, book) for name, check in checks.items()})
     return book

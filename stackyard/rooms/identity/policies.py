@@ -14,6 +14,9 @@ SYSTEM_READER = "(role:reader and system_scope:all)"
 ADMIN_OR_SYSTEM_READER = f"{ADMIN} or {SYSTEM_READER}"
 ANYONE = ""
 
+CLOUD_SCOPES = ("system", "project")
+EVERY_SCOPE = ("system", "domain", "project")
+
 # Grants name an actor (user or group), a target (project or domain) and a role; a domain's people only act inside it.
 _ACTORS = ("target.user.domain_id", "target.group.domain_id")
 _TARGETS = ("target.project.domain_id", "target.domain.id")
@@ -62,9 +65,15 @@ SHARED = [
 ]
 
 
-def allow(action: str, check: str) -> Allow:
-    """The rule `identity:<action>`."""
-    return Allow(f"identity:{action}", check)
+def allow(action: str, check: str, scopes: tuple[str, ...] | None = None) -> Allow:
+    """The rule `identity:<action>`.
+
+    It takes tokens of the system and of projects. Those of domains are let in where the check names one, or where
+    everybody is: elsewhere the administrator of a domain would be one of the cloud. `scopes` says otherwise.
+    """
+    if scopes is None:
+        scopes = EVERY_SCOPE if not check or "domain" in check else CLOUD_SCOPES
+    return Allow(f"identity:{action}", check, scopes)
 
 
 def members(named: Mapping[str, Any]) -> dict[str, Any]:

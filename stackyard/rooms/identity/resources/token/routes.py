@@ -1,7 +1,7 @@
 """Which paths below /v3/auth are answered, and by what."""
 
 from stackyard.kernel.declare.resource import Allow, Route
-from stackyard.rooms.identity.policies import ADMIN, ANYONE, SYSTEM_READER, allow, either
+from stackyard.rooms.identity.policies import ADMIN, ANYONE, EVERY_SCOPE, SYSTEM_READER, allow, either
 from stackyard.rooms.identity.resources.token import handlers
 
 _SUBJECT = "rule:token_subject"
@@ -35,7 +35,7 @@ ROUTES = [
 
 #: Asked for by the handlers, with the token in question as target.
 RULES: list[Allow] = [
-    allow("check_token", either(ADMIN, SYSTEM_READER, _SUBJECT)),
-    allow("validate_token", either(ADMIN, SYSTEM_READER, "rule:service_role", _SUBJECT)),
-    allow("revoke_token", either(ADMIN, _SUBJECT)),
+    allow("check_token", either(ADMIN, SYSTEM_READER, _SUBJECT), EVERY_SCOPE),
+    allow("validate_token", either(ADMIN, SYSTEM_READER, "rule:service_role", _SUBJECT), EVERY_SCOPE),
+    allow("revoke_token", either(ADMIN, _SUBJECT), EVERY_SCOPE),
 ]
