@@ -16,7 +16,7 @@ def body(token: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
         "expires_at": iso_micro(instant(token.claims.expires)),
         "issued_at": iso_micro(instant(token.claims.issued)),
     }
-    shown |= _scope(token)
+    shown |= _scope(token) | dict(token.rights.shown)
     if catalog is not None and token.claims.kind != "unscoped":
         shown["catalog"] = catalog
     return {"token": shown}
@@ -25,7 +25,7 @@ def body(token: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
 def _scope(token: Token) -> dict[str, Any]:
     if token.claims.kind == "unscoped":
         return {}
-    roles = {"roles": [{"id": role.id, "name": role.name} for role in token.roles]}
+    roles = {"roles": [{"id": role.id, "name": role.name} for role in token.rights.roles]}
     if token.scope is None:
         return {"system": {"all": True}, **roles}
     if token.scope_domain is None:

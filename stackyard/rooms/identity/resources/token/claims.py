@@ -27,6 +27,28 @@ _METHODS = (
 _FORMAT = 1
 
 
+class Federated(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """Who vouched for the user elsewhere, and the groups that the mapping put them into."""
+
+    identity_provider_id: str
+    protocol_id: str
+    group_ids: tuple[str, ...] = ()
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What a token's rights come from, where that is not simply the roles of its user. New members go last: tokens in
+    use carry these by their place."""
+
+    trust_id: str = ""
+    application_credential_id: str = ""
+    access_token_id: str = ""
+    federated: Federated | None = None
+
+
+#: Of a token that may do what its user may.
+OWN = Origin()
+
+
 class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     format: int
     user: Any  # bytes or str: msgspec takes no union of the two
@@ -37,6 +59,7 @@ class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     expires: int
     audit: list[bytes]
     generation: int
+    origin: Origin | None = None
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +73,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     expires: int
     audit_ids: tuple[str, ...]
     generation: int
+    origin: Origin = OWN
 
 
 def new_audit_id() -> str:
@@ -70,6 +94,7 @@ def pack(claims: Claims) -> bytes:
             expires=claims.expires,
             audit=[base64.urlsafe_b64decode(each + "==") for each in claims.audit_ids],
             generation=claims.generation,
+            origin=claims.origin if claims.origin != OWN else None,
         )
     )
 
@@ -91,6 +116,7 @@ def unpack(payload: bytes) -> Claims | None:
         expires=packed.expires,
         audit_ids=tuple(base64.urlsafe_b64encode(each).decode().rstrip("=") for each in packed.audit),
         generation=packed.generation,
+        origin=packed.origin or OWN,
     )
 
 

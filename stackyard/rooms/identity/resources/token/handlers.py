@@ -1,6 +1,5 @@
 """The routes below /v3/auth: headers carry the token, so no declaration fits."""
 
-from collections.abc import Callable
 from typing import Any
 
 from stackyard.kernel.errors import NotFound, Unauthorized
@@ -12,8 +11,6 @@ from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.catalog import store as catalogs
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.project import resource as projects
-from stackyard.rooms.identity.resources.token import wanted
-from stackyard.rooms.identity.resources.token.authenticate import authenticate
 from stackyard.rooms.identity.resources.token.body import body
 from stackyard.rooms.identity.resources.token.tokens import Token, Tokens
 from stackyard.rooms.identity.resources.user import store as users
@@ -23,13 +20,6 @@ def tokens_of(work: Work) -> Tokens:
     """The cloud's tokens, bound when the room started."""
     bound: Tokens = work.services.bound["identity"]
     return bound
-
-
-def issue(work: Work, request: Request) -> Reply | Callable[[], Reply]:
-    """A new token for a password or a token."""
-    asked = wanted.read(request.body)
-    cost = work.services.settings.password_cost
-    return authenticate(work, tokens_of(work), asked, catalog="nocatalog" not in request.query, cost=cost)
 
 
 def show(work: Work, request: Request) -> Reply:

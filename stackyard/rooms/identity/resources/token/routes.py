@@ -7,7 +7,6 @@ from stackyard.rooms.identity.resources.token import handlers
 _SUBJECT = "rule:token_subject"
 
 ROUTES = [
-    Route(method="POST", path="/v3/auth/tokens", handler=handlers.issue, token="none", reads="driver", status=201),
     Route(method="GET", path="/v3/auth/tokens", handler=handlers.show, reads="database"),
     Route(method="DELETE", path="/v3/auth/tokens", handler=handlers.revoke, status=204),
     Route(

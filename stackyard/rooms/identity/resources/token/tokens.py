@@ -5,7 +5,6 @@ stands, nothing about identity has changed, and one small read tells. Any change
 """
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +13,12 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock
 from stackyard.rooms.identity.errors import unauthenticated
-from stackyard.rooms.identity.resources.assignment import store as assignments
-from stackyard.rooms.identity.resources.assignment.store import Target
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.token import store
-from stackyard.rooms.identity.resources.token.claims import Claims, Kind, new_audit_id, pack, unpack
+from stackyard.rooms.identity.resources.token.claims import Claims, new_audit_id, pack, unpack
 from stackyard.rooms.identity.resources.token.keys import Keys
+from stackyard.rooms.identity.resources.token.proof import Proof, Scope
+from stackyard.rooms.identity.resources.token.rights import Rights, rights
 from stackyard.rooms.identity.resources.user import store as users
 
 #: How many judged tokens are remembered; when full, all are forgotten, which costs each one more look-up.
@@ -35,20 +34,9 @@ class Token:
     user_domain: Record
     scope: Record | None
     scope_domain: Record | None
-    roles: Sequence[Record]
+    rights: Rights
     version: int
     caller: Caller = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Where a token is to be good: a project, a domain, the system, or nowhere in particular."""
-
-    kind: Kind = "unscoped"
-    id: str = ""
-
-
-UNSCOPED = Scope()
 
 
 class Tokens:
@@ -76,24 +64,21 @@ class Tokens:
             raise unauthenticated()
         return known
 
-    def issue(
-        self, tx: Transaction, user_id: str, methods: Sequence[str], scope: Scope, *, parent: Claims | None = None
-    ) -> tuple[str, Token]:
-        """A new token, its text and itself. `parent`: the token it was got with, which it will not outlive.
-        Raises Unauthorized when the user is disabled or has no role in that scope."""
-        user = users.by_id(tx, user_id)
-        if user is None:
-            raise unauthenticated()
-        now = self._now()
+    def issue(self, tx: Transaction, proof: Proof, scope: Scope) -> tuple[str, Token]:
+        """A new token, its text and itself. Raises Unauthorized when the user is disabled or has no role in that scope,
+        or has changed since the proof was made."""
+        now, parent = self._now(), proof.parent
+        expires = now + self._lifetime
         claims = Claims(
-            user_id=user.id,
-            methods=tuple(methods),
+            user_id=proof.user_id,
+            methods=proof.methods,
             kind=scope.kind,
             scope_id=scope.id,
             issued=now,
-            expires=parent.expires if parent else now + self._lifetime,
+            expires=expires if proof.until is None else min(expires, proof.until),
             audit_ids=(new_audit_id(), *((parent.audit_ids[-1],) if parent else ())),
-            generation=user.generation,
+            generation=proof.generation,
+            origin=proof.origin,
         )
         token = self._with_rows(tx, claims, store.version(tx))
         text = self.keys.seal(pack(claims), now)
@@ -129,17 +114,15 @@ class Tokens:
             raise unauthenticated()
         user_domain = _enabled_domain(tx, user.domain_id)
         scope, scope_domain = _scope_rows(tx, claims, user_domain)
-        roles = assignments.effective_roles(tx, user.id, _target(claims)) if claims.kind != "unscoped" else []
-        if claims.kind != "unscoped" and not roles:
-            raise unauthenticated()
-        caller = _caller(claims, user, user_domain, scope, scope_domain, roles)
+        held = rights(tx, claims)
+        caller = _caller(claims, user, user_domain, scope, scope_domain, held)
         return Token(
             claims=claims,
             user=user,
             user_domain=user_domain,
             scope=scope,
             scope_domain=scope_domain,
-            roles=roles,
+            rights=held,
             version=version,
             caller=caller,
         )
@@ -165,10 +148,6 @@ def _scope_rows(tx: Transaction, claims: Claims, near: Record) -> tuple[Record |
     return project, near if near.id == domain_id else _enabled_domain(tx, domain_id)
 
 
-def _target(claims: Claims) -> Target:
-    return assignments.system() if claims.kind == "system" else Target(claims.kind, claims.scope_id)
-
-
 def instant(seconds: int) -> datetime:
     """The moment that many seconds after 1970 began, UTC."""
     return datetime.fromtimestamp(seconds, UTC)
@@ -180,14 +159,14 @@ def _caller(
     user_domain: Record,
     scope: Record | None,
     domain: Record | None,
-    roles: Sequence[Record],
+    held: Rights,
 ) -> Caller:
     who: dict[str, Any] = {
         "user_id": user.id,
         "user_name": user.name,
         "user_domain_id": user_domain.id,
         "user_domain_name": user_domain.name,
-        "roles": tuple(role.name for role in roles),
+        "roles": tuple(role.name for role in held.roles),
         "expires_at": instant(claims.expires),
         "system": claims.kind == "system",
     }
@@ -195,6 +174,7 @@ def _caller(
     token: dict[str, Any] = {
         "user": {"id": user.id, "domain": {"id": user_domain.id}},
         "audit_ids": list(claims.audit_ids),
+        **held.known,
     }
     if scope and domain:
         who |= {

@@ -1,0 +1,77 @@
+"""From what a request proves to a new token."""
+
+from collections.abc import Callable, Sequence
+
+from stackyard.kernel.request.exchange import Reply
+from stackyard.kernel.storage.database import Transaction
+from stackyard.rooms.identity.errors import unauthenticated
+from stackyard.rooms.identity.resources.assignment import store as assignments
+from stackyard.rooms.identity.resources.assignment.store import Target
+from stackyard.rooms.identity.resources.authentication import named
+from stackyard.rooms.identity.resources.authentication.attempt import Attempt, Proving
+from stackyard.rooms.identity.resources.authentication.methods import METHODS
+from stackyard.rooms.identity.resources.authentication.wanted import Wanted
+from stackyard.rooms.identity.resources.catalog import store as catalogs
+from stackyard.rooms.identity.resources.project import store as projects
+from stackyard.rooms.identity.resources.token.body import body
+from stackyard.rooms.identity.resources.token.proof import UNSCOPED, Proof, Scope, together
+from stackyard.rooms.identity.resources.user import store as users
+
+
+def authenticate(tx: Transaction, attempt: Attempt, wanted: Wanted, *, catalog: bool) -> Reply | Callable[[], Reply]:
+    """The new token; or, where a method takes long, the function that makes it once the transaction is closed."""
+    proofs = [METHODS[name].prove(tx, attempt, given) for name, given in wanted.methods.items()]
+    proved = [each for each in proofs if isinstance(each, Proof)]
+    if len(proved) == len(proofs):
+        return _issued(tx, attempt, wanted, proved, catalog)
+    return lambda: _later(attempt, wanted, proofs, catalog)
+
+
+def _later(attempt: Attempt, wanted: Wanted, proofs: Sequence[Proving], catalog: bool) -> Reply:
+    proved = [each if isinstance(each, Proof) else each() for each in proofs]
+    with attempt.database.read() as tx:
+        return _issued(tx, attempt, wanted, proved, catalog)
+
+
+def _issued(tx: Transaction, attempt: Attempt, wanted: Wanted, proofs: Sequence[Proof], catalog: bool) -> Reply:
+    proof = together(wanted.methods, proofs)
+    text, token = attempt.tokens.issue(tx, proof, _scope(tx, wanted, proof))
+    services = catalogs.catalog(tx, token.caller.project_id) if catalog else None
+    return Reply(status=201, body=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+
+
+def _scope(tx: Transaction, wanted: Wanted, proof: Proof) -> Scope:
+    if wanted.scope is None:
+        return proof.scope or _default_scope(tx, proof.user_id)
+    scope = _asked_scope(tx, wanted)
+    if proof.scope not in (None, scope):
+        raise unauthenticated()
+    return scope
+
+
+def _asked_scope(tx: Transaction, wanted: Wanted) -> Scope:
+    if wanted.scope == "domain" and wanted.where:
+        found = users.domain(tx, domain_id=wanted.where.id, name=wanted.where.name)
+    elif wanted.scope == "project" and wanted.where:
+        found = named.project(tx, wanted.where)
+    else:
+        return Scope(wanted.scope or "unscoped", assignments.SYSTEM if wanted.scope == "system" else "")
+    if found is None:
+        raise unauthenticated()
+    return Scope(wanted.scope, found.id)
+
+
+def _default_scope(tx: Transaction, user_id: str) -> Scope:
+    """The user's default project if they can use it; otherwise the token is for nowhere in particular."""
+    user = users.by_id(tx, user_id)
+    project = projects.by_id(tx, user.default_project_id) if user and user.default_project_id else None
+    if project is None or project.is_domain or not project.enabled:
+        return UNSCOPED
+    domain = users.domain(tx, domain_id=project.domain_id)
+    if domain is None or not domain.enabled:
+        return UNSCOPED
+    return (
+        Scope("project", project.id)
+        if assignments.effective_roles(tx, user_id, Target("project", project.id))
+        else UNSCOPED
+    )

@@ -1,0 +1,11 @@
+"""Every method of authentication by its name in the API. A new one is a module and a line here."""
+
+from collections.abc import Mapping
+
+from stackyard.rooms.identity.resources.authentication import by_password, by_token
+from stackyard.rooms.identity.resources.authentication.attempt import Method
+
+METHODS: Mapping[str, Method] = {
+    "password": Method(by_password.read, by_password.prove),
+    "token": Method(by_token.read, by_token.prove),
+}
