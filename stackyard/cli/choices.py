@@ -17,6 +17,8 @@ from stackyard.kernel.settings import Settings, load, save
 #: May be chosen anew at any start.
 CHANGEABLE = ("nodes", "tls", "tls_cert", "tls_key", "cors_origins")
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
+#: What a further server of a cloud is given before its first start, and what a disk of its own brings.
+BROUGHT = {"cloud.secret", "clouds.yaml", "lost+found"}
 _LONGEST_SOCKET_PATH = 107
 #: Gateway, router and a few floating addresses: a smaller range is a slip of the pen.
 _LONGEST_PREFIX = 28
@@ -69,7 +71,7 @@ def _state_folder(state: Path) -> None:
     if state.exists() and not state.is_dir():
         raise CommandFailed(f"--state {state} is a file: name a folder.")
     # A purge removes the folder with all that is in it: it must never have held anything else.
-    if state.is_dir() and any(each.name != "lost+found" for each in state.iterdir()):
+    if state.is_dir() and any(each.name not in BROUGHT for each in state.iterdir()):
         raise CommandFailed(f"--state {state} holds files, but no cloud: name a new or an empty folder.")
 
 

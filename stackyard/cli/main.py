@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stackyard import __version__
-from stackyard.cli import db_options, node_options
+from stackyard.cli import db_options, identity_options, node_options
 from stackyard.cli.operator import CommandFailed
 
 EPILOG = """\
@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     reconcile = _json(_with_state(add("reconcile", help="run a repair by hand", description=RECONCILE)))
     reconcile.add_argument("--once", required=True, metavar="NAME", help="which one; `stackyard status` lists them")
     db_options.add_to(add("db", help="the database: upgrade, backup, restore"), _with_state)
+    identity_options.add_to(add("identity", help="the keys of tokens and credentials: show, rotate"), _with_state)
     node_options.add_to(add("node", help="other machines that run containers: join, list, revoke"))
     return top
 

@@ -20,6 +20,7 @@ import uvloop
 
 from stackyard import __version__
 from stackyard.assemble import Cloud, Host
+from stackyard.cli.identity_verbs import identity_verbs
 from stackyard.cli.node_verbs import node_verbs
 from stackyard.cli.operator import SOCKET, CommandFailed
 from stackyard.kernel import logs
@@ -123,7 +124,7 @@ class Server:
         """What the operator can ask."""
         return {
             "status": self.status, "why": self.why, "check": self.check, "reconcile": self.reconcile, "stop": self.stop,
-            **node_verbs(self.cloud),
+            **node_verbs(self.cloud), **identity_verbs(self.cloud.services),
         }  # fmt: skip
 
     async def serve(self, api: socket.socket, operator: socket.socket) -> None:

@@ -31,11 +31,12 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 
 
 def at_rest(state: Path, database_url: str) -> Settings:
-    """A cloud with a migrated database with a row, keys, an image, and what does not belong into an archive."""
+    """A cloud with a migrated database with a row, its secret, an image, and what does not belong into an archive."""
     chosen = Settings(state_dir=state, database=database_url, region="Moon")
     save(chosen)
     for name, data in {
-        "fernet-keys/0": b"staged", "fernet-keys/1": b"primary", "images/one": IMAGE, "clouds.yaml": b"clouds: {}",
+        "policy/0": b"one", "policy/1": b"two", "images/one": IMAGE, "clouds.yaml": b"clouds: {}",
+        "cloud.secret": b"secret",
         "images/.partial/two": b"half", "logs/server.log": b"line", "engine/data": b"layers", "server.lock": b"",
     }.items():  # fmt: skip
         path = state / name
@@ -78,19 +79,19 @@ def test_only_its_owner_can_read_an_archive_and_it_holds_what_a_cloud_is(setting
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
     with tarfile.open(made) as tar:
         assert sorted(tar.getnames()) == [
-            "database", "manifest.json", "state/clouds.yaml", "state/fernet-keys/0", "state/fernet-keys/1",
-            "state/images/one", "state/settings.json",
+            "database", "manifest.json", "state/cloud.secret", "state/clouds.yaml", "state/images/one",
+            "state/policy/0", "state/policy/1", "state/settings.json",
         ]  # fmt: skip
     assert not list(settings.state_dir.glob(".archive-*"))
 
 
 def test_an_archive_brings_back_what_was_changed_since(settings: Settings, made: Path) -> None:
     note(settings.database_url, 2)
-    (settings.state_dir / "fernet-keys" / "1").write_bytes(b"other")
+    (settings.state_dir / "policy" / "1").write_bytes(b"other")
     (settings.state_dir / "images" / "one").unlink()
     archive.restore(made, settings.state_dir)
     assert notes(settings.database_url) == [1]
-    assert (settings.state_dir / "fernet-keys" / "1").read_bytes() == b"primary"
+    assert (settings.state_dir / "policy" / "1").read_bytes() == b"two"
     assert (settings.state_dir / "images" / "one").read_bytes() == IMAGE
     assert load(settings.state_dir) == settings
     assert (settings.state_dir / "logs" / "server.log").read_bytes() == b"line"
@@ -101,12 +102,12 @@ def test_an_archive_brings_back_what_was_changed_since(settings: Settings, made:
 
 def test_what_a_restore_replaces_is_kept_and_can_be_restored_itself(settings: Settings, made: Path) -> None:
     note(settings.database_url, 2)
-    (settings.state_dir / "fernet-keys" / "1").write_bytes(b"newer")
+    (settings.state_dir / "policy" / "1").write_bytes(b"newer")
     archive.restore(made, settings.state_dir)
     (kept,) = settings.state_dir.glob("before-restore-*.tar")
     archive.restore(kept, settings.state_dir)
     assert notes(settings.database_url) == [1, 2]
-    assert (settings.state_dir / "fernet-keys" / "1").read_bytes() == b"newer"
+    assert (settings.state_dir / "policy" / "1").read_bytes() == b"newer"
 
 
 def test_a_cloud_comes_back_in_another_folder(
@@ -118,7 +119,7 @@ def test_a_cloud_comes_back_in_another_folder(
     assert restored is not None
     assert (restored.state_dir, restored.region, restored.cloud_id) == (other, "Moon", settings.cloud_id)
     assert notes(restored.database_url) == [1]
-    assert stat.S_IMODE((other / "fernet-keys" / "1").stat().st_mode) == 0o600
+    assert stat.S_IMODE((other / "policy" / "1").stat().st_mode) == 0o600
 
 
 def test_a_backup_of_a_busy_cloud_is_one_moment_of_it(settings: Settings, tmp_path: Path) -> None:
@@ -147,15 +148,15 @@ def test_a_backup_of_a_busy_cloud_is_one_moment_of_it(settings: Settings, tmp_pa
     assert found[0] == 1
 
 
-def test_keys_on_a_shared_disk_are_in_the_archive(settings: Settings, tmp_path: Path) -> None:
-    keys = settings.state_dir / "fernet-keys"
-    keys.rename(tmp_path / "shared")
-    keys.symlink_to(tmp_path / "shared")
+def test_files_on_a_shared_disk_are_in_the_archive(settings: Settings, tmp_path: Path) -> None:
+    folder = settings.state_dir / "policy"
+    folder.rename(tmp_path / "shared")
+    folder.symlink_to(tmp_path / "shared")
     manifest = archive.backup(settings, tmp_path / "shared.tar")
-    assert {"state/fernet-keys/0", "state/fernet-keys/1"} <= manifest.files.keys()
+    assert {"state/policy/0", "state/policy/1"} <= manifest.files.keys()
     (tmp_path / "shared" / "1").write_bytes(b"other")
     archive.restore(tmp_path / "shared.tar", settings.state_dir)
-    assert (tmp_path / "shared" / "1").read_bytes() == b"primary"
+    assert (tmp_path / "shared" / "1").read_bytes() == b"two"
 
 
 def test_an_archive_is_never_written_over_another_file(settings: Settings, made: Path) -> None:
@@ -228,7 +229,7 @@ def test_the_commands_say_what_they_did_and_refuse_a_running_server(
     assert "nothing to do" in capsys.readouterr().out
     with only_server(settings.state_dir):
         assert main(["db", "backup", file, *state]) == 0
-        assert "6 files" in capsys.readouterr().out
+        assert "7 files" in capsys.readouterr().out
         for verb in (["upgrade"], ["restore", file]):
             assert main(["db", *verb, *state]) == 2
             assert "another server uses" in capsys.readouterr().err

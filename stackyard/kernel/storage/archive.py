@@ -168,8 +168,8 @@ def _keep(path: Path, target: Path, *, linked: bool) -> None:
 
 
 def _files(folder: Path, without: Collection[str] = ()) -> Iterator[Path]:
-    """The files below a folder; `without` names entries of the folder itself. Links are followed, for keys and images
-    may be on a shared disk."""
+    """The files below a folder; `without` names entries of the folder itself. Links are followed, for images may
+    be on a shared disk."""
     for where, folders, names in os.walk(folder, followlinks=True):
         if Path(where) == folder:
             folders[:] = [each for each in folders if each not in without]

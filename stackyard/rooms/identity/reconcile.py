@@ -1,22 +1,23 @@
-"""The keys of tokens are rotated when the primary is a week old."""
+"""The keys of tokens and credentials are rotated when the primary is a week old."""
 
 from datetime import timedelta
 
 from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.work import Services
-from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.rotation import keys_of, primary_since, rotate
 
-#: Much longer than a token lives, so that no key is dropped that still reads one.
 AGE = timedelta(days=7)
 
 
 def rotate_when_old(services: Services) -> Report:
-    """Rotate if the primary key is older than it may be."""
-    tokens: Tokens = services.bound["identity"]
-    if tokens.keys.primary_age() < AGE.total_seconds():
-        return Report(examined=1)
-    tokens.keys.rotate()
-    return Report(examined=1, repaired=["The token keys were rotated."])
+    """Rotate each ring whose primary key is older than it may be."""
+    rings = keys_of(services).rings
+    repaired = []
+    for ring in rings:
+        if primary_since(services, ring) >= AGE:
+            rotate(services, ring)
+            repaired.append(f"The {ring.use} keys were rotated.")
+    return Report(examined=len(rings), repaired=repaired)
 
 
 def nothing_to_mend(services: Services) -> list[Mismatch]:
@@ -29,5 +30,5 @@ ROTATION = Reconciler(
     run=rotate_when_old,
     check=nothing_to_mend,
     every=timedelta(hours=1),
-    doc="Rotates the keys of tokens.",
+    doc="Rotates the keys of tokens and credentials.",
 )

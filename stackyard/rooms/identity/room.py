@@ -1,8 +1,11 @@
 """The identity room's manifest: Keystone v3."""
 
+from collections.abc import Mapping, Sequence
+
 from stackyard.kernel.declare.room import Room, declared
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity import resources, seed
+from stackyard.rooms.identity.keys import Keys, Use
 from stackyard.rooms.identity.policies import SHARED
 from stackyard.rooms.identity.reconcile import ROTATION
 from stackyard.rooms.identity.render import DIALECT
@@ -11,18 +14,24 @@ from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
 from stackyard.rooms.identity.resources.role.routes import DOMAIN_ROLES
 from stackyard.rooms.identity.resources.role.store import IMPLIED
-from stackyard.rooms.identity.resources.token.keys import Keys
 from stackyard.rooms.identity.resources.token.routes import RULES as TOKEN_RULES
 from stackyard.rooms.identity.resources.token.store import CHANGE, REVOCATION
 from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.rotation import Reseal
+from stackyard.rooms.identity.store import KEY
 
 
 def start(services: Services) -> None:
-    """Read the keys, made at the first start, and bind the cloud's tokens."""
-    keys = Keys(services.settings.state_dir / "fernet-keys")
-    keys.ensure()
+    """Read the keys, made at the first start, and bind the cloud's tokens. Raises RuntimeError when the state folder
+    lacks the secret that the keys were sealed with."""
+    keys = Keys.of(services.database, services.settings.state_dir, services.clock.now())
+    services.bound["identity_keys"] = keys
+    services.bound["identity_reseals"] = RESEALS
     services.bound["identity"] = Tokens(keys, services.clock, services.settings.token_lifetime)
 
+
+#: What is to be encrypted anew when the keys of a use are rotated.
+RESEALS: Mapping[Use, Sequence[Reseal]] = {}
 
 _RESOURCES, _ROUTES = declared(resources)
 
@@ -34,7 +43,7 @@ ROOM = Room(
     resources=_RESOURCES,
     routes=_ROUTES,
     policies=[*SHARED, *DOMAIN_ROLES, *TOKEN_RULES, *GRANT_RULES],
-    tables=[ASSIGNMENT, MEMBERSHIP, IMPLIED, REVOCATION, CHANGE],
+    tables=[ASSIGNMENT, MEMBERSHIP, IMPLIED, REVOCATION, CHANGE, KEY],
     reconcilers=[ROTATION],
     start=start,
     seed=seed.seed,

@@ -2,14 +2,12 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import bcrypt
 import pytest
 
 from stackyard.kernel.errors import Unauthorized
-from stackyard.rooms.identity.resources.token.keys import Keys
 from stackyard.rooms.identity.resources.user.resource import USER
 from tests.rooms.identity.cloud import BASE, SYSTEM, Admin, Cloud, project_scope
 from tests.rooms.identity.conftest import MovableClock
@@ -355,47 +353,6 @@ def test_a_change_rolled_back_leaves_no_trace_in_what_is_remembered(cloud: Cloud
     do.make("region", id="elsewhere")
     do.change("user", do.named("user", "admin")["id"], description="the counter is where the undone change had it")
     assert works(cloud, demo)
-
-
-def test_tokens_outlive_a_rotation_of_keys_and_a_restart_but_not_their_key(cloud: Cloud, demo: str) -> None:
-    cloud.tokens.keys.rotate()
-    assert works(cloud, demo)
-    again = Cloud(cloud.settings.state_dir)
-    assert works(again, demo)
-    fresh = again.token("demo")
-    assert works(cloud, fresh), "a server must read tokens of one that rotated"
-    for _ in range(3):
-        cloud.tokens.keys.rotate()
-    third = Cloud(cloud.settings.state_dir)
-    assert not works(third, demo)
-    for each in (again, third):
-        each.close()
-
-
-def test_keys_are_for_their_owner_only_and_at_most_three(tmp_path: Path) -> None:
-    keys = Keys(tmp_path / "keys")
-    keys.ensure()
-    first = keys.seal(b"payload", 1)
-    keys.rotate()
-    assert keys.open(first) == b"payload"
-    for _ in range(3):
-        keys.rotate()
-        assert len(list((tmp_path / "keys").iterdir())) == 3
-    assert keys.open(first) is None
-    assert {each.stat().st_mode & 0o777 for each in (tmp_path / "keys").iterdir()} == {0o600}
-    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-
-
-def test_a_crash_in_the_middle_of_a_rotation_is_mended_at_the_next_start(tmp_path: Path) -> None:
-    keys = Keys(tmp_path / "keys")
-    keys.ensure()
-    token = keys.seal(b"payload", 1)
-    keys._staged_becomes_primary()
-    (tmp_path / "keys" / ".0.new").write_bytes(b"half a k")
-    again = Keys(tmp_path / "keys")
-    again.ensure()
-    assert again.open(token) == b"payload"
-    assert keys.open(again.seal(b"more", 2)) == b"more"
 
 
 def test_validation_is_quick_enough_to_run_on_the_event_loop(cloud: Cloud, demo: str) -> None:

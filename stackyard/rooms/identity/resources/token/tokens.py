@@ -13,10 +13,10 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock
 from stackyard.rooms.identity.errors import unauthenticated
+from stackyard.rooms.identity.keys import Keys, Sealer
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.token import store
 from stackyard.rooms.identity.resources.token.claims import Claims, new_audit_id, pack, unpack
-from stackyard.rooms.identity.resources.token.keys import Keys
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.token.rights import Rights, rights
 from stackyard.rooms.identity.resources.user import store as users
@@ -43,7 +43,7 @@ class Tokens:
     """The tokens of this cloud. Every method works inside the transaction it is given."""
 
     def __init__(self, keys: Keys, clock: Clock, lifetime: int) -> None:
-        self.keys = keys
+        self._sealer = Sealer(keys.tokens)
         self._clock = clock
         self._lifetime = lifetime
         self._known: dict[str, Token] = {}
@@ -80,8 +80,9 @@ class Tokens:
             generation=proof.generation,
             origin=proof.origin,
         )
-        token = self._with_rows(tx, claims, store.version(tx))
-        text = self.keys.seal(pack(claims), now)
+        version = store.version(tx)
+        token = self._with_rows(tx, claims, version)
+        text = self._sealer.seal(tx, pack(claims), now, version).rstrip("=")
         self._remember(tx, text, token)
         return text, token
 
@@ -102,7 +103,7 @@ class Tokens:
             self._known[text] = token
 
     def _judged(self, tx: Transaction, text: str, version: int) -> Token:
-        payload = self.keys.open(text)
+        payload = self._sealer.open(tx, text + "=" * (-len(text) % 4), version)
         claims = unpack(payload) if payload else None
         if claims is None or store.is_revoked(tx, claims.audit_ids[0]):
             raise unauthenticated()
