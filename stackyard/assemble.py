@@ -21,6 +21,9 @@ from stackyard.kernel.caller import Caller, service_caller
 from stackyard.kernel.declare.room import Room
 from stackyard.kernel.journal import Book, Workers, auditing, from_environment, pruning
 from stackyard.kernel.journal.crash import CrashHook
+from stackyard.kernel.observe.health import Health
+from stackyard.kernel.observe.pages import Observers, pages
+from stackyard.kernel.observe.standing import Standing
 from stackyard.kernel.repair.reconcilers import Reconcilers
 from stackyard.kernel.request.app import Front
 from stackyard.kernel.request.chain import Chain
@@ -138,7 +141,8 @@ class Cloud:
         self.bulletin = Bulletin(self.database)
         self.book = Book(self.rooms, self.bulletin)
         self.authority = Authority(self.database, self._now)
-        self.nodes = ConnectedNodes(CONTRACTS, {"servers": (ServerList, self.authority)})
+        observer = self.database.observer
+        self.nodes = ConnectedNodes(CONTRACTS, {"servers": (ServerList, self.authority)}, watch=observer.called)
         self.book.on_interrupt(self.nodes.interrupt)
         self.services = Services(
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
@@ -160,13 +164,26 @@ class Cloud:
         self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
         self.neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
+        self.health = Health({
+            "database": lambda: migrations.trouble(self.database, self.rooms), "workers": self.workers.trouble,
+            "node": self._node_trouble,
+        })  # fmt: skip
+        self.observers = Observers(self.settings.state_dir)
         self.front = Front(
-            Chain(self.services, router, self._validate),
-            most=self.settings.max_requests, origins=self.settings.cors_origins,
+            Chain(self.services, router, self._validate), most=self.settings.max_requests,
+            origins=self.settings.cors_origins, beside=pages(
+                observer.metrics.registry, self.health, self.observers, [room.path for room in self.rooms]
+            ),
         )  # fmt: skip
+        observer.metrics.registry.register(
+            Standing(self.database, self.book, self.nodes, self.health, lambda: self.front.at_once)
+        )
 
     def _now(self) -> datetime:
         return self.services.clock.now()
+
+    def _node_trouble(self) -> str:
+        return "" if self.node.name in self.nodes.names() else f"node {self.node.name} is not connected"
 
     def _signal(self, name: str) -> None:
         self.reconcilers.signal(name)
@@ -180,6 +197,7 @@ class Cloud:
     def prepare(self) -> None:
         """Bring the database to this version, bind the rooms, write the first rows. Idempotent. Waits for a database
         server that comes up later than this one; raises Unavailable after a minute."""
+        self.observers.begin()
         self.database.wait_for_answer(60)
         migrations.upgrade(self.database, self.rooms)
         changes.install(self.database, self.rooms)

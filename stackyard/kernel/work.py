@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.versions import Version
+from stackyard.kernel.observe.observer import Observer
 from stackyard.kernel.storage.database import Database, Record, Transaction
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class Services:
     settings: Any
     bound: dict[str, Any]
     signal: Callable[[str], None]
+
+    @property
+    def observer(self) -> Observer:
+        """Whom to tell what happened."""
+        return self.database.observer
 
     def work(self, tx: Transaction, caller: Caller, request_id: str = "") -> "Work":
         """A unit of work in a transaction that no request opened: a reconciler's, a seed's."""

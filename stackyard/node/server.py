@@ -16,7 +16,7 @@ from stackyard.node.dispatch import Dispatcher, Target
 from stackyard.node.link import Link
 from stackyard.node.messages import Call, Event, Hello, HostFacts
 from stackyard.node.pool import Pool
-from stackyard.node.proxy import Proxy
+from stackyard.node.proxy import Proxy, Watch
 from stackyard.node.streams import Incoming
 from stackyard.node.transport import Transport
 
@@ -54,7 +54,7 @@ class ConnectedNodes:
     """The kernel's `Nodes`, over links.
 
     contracts: the Protocol of each room's driver. services: what nodes may call here, each with its Protocol. grace:
-    seconds that an interrupted call has to end by itself.
+    seconds that an interrupted call has to end by itself. watch: told of each call.
     """
 
     def __init__(
@@ -65,12 +65,14 @@ class ConnectedNodes:
         now: Callable[[], datetime] = _now,
         grace: float = 10.0,
         workers: int = 16,
+        watch: Watch = lambda target, method, outcome, seconds: None,
     ) -> None:
         self._contracts = {room: Contract(protocol) for room, protocol in contracts.items()}
         targets = {name: Target(Contract(protocol), value) for name, (protocol, value) in (services or {}).items()}
         self._dispatcher = Dispatcher(targets, workers)
         self._now = now
         self._grace = grace
+        self._watch = watch
         self._hosts: dict[str, _Seen] = {}
         self._links: set[Link] = set()
         self._proved: dict[Link, str] = {}
@@ -101,7 +103,7 @@ class ConnectedNodes:
         driver; Cancelled when interrupted; DriverError for what the contract does not name.
         """
         contract = self._contracts[room]
-        return Proxy(partial(self._link, host, room), partial(self._attribute, host, room), room, contract)
+        return Proxy(partial(self._link, host, room), partial(self._attribute, host, room), room, contract, self._watch)
 
     def wait_for(self, host: str, timeout: float) -> bool:
         """Wait until the host is connected, at most `timeout` seconds; whether it is."""

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from stackyard.kernel.errors import NotFound
+from stackyard.kernel.observe.observer import Observer
 from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.repair.reconcilers import Reconcilers
 from stackyard.kernel.work import SystemClock
 
-SERVICES: Any = SimpleNamespace(clock=SystemClock(), database=SimpleNamespace(alone=lambda name: nullcontext()))
+SERVICES: Any = SimpleNamespace(
+    clock=SystemClock(), database=SimpleNamespace(alone=lambda name: nullcontext()), observer=Observer()
+)
 
 
 class Counted:

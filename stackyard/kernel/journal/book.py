@@ -127,6 +127,13 @@ class Book:
         rows = tx.all(sa.select(state, sa.func.count().label("number")).where(live).group_by(state))
         return {each.state: each.number for each in rows}
 
+    def oldest_due(self, tx: Transaction) -> datetime | None:
+        """Since when the operation has been due that waits longest for a worker."""
+        due = OPERATIONS.c.due_at
+        oldest = sa.select(sa.func.min(due, type_=due.type)).where(OPERATIONS.c.state == QUEUED)
+        found: datetime | None = tx.value(oldest)
+        return found
+
 
 def refusal(resource: Resource, object_id: str, action: str, state: str) -> Conflict:
     """The Conflict that names the object's state, the action, and the states that allow it."""

@@ -134,6 +134,7 @@ class Performer:
         step = self._claim.step or BETWEEN
         self._ledger.keep(self._ledger.put(tx, phase, step, self._claim.kind, state, now, error=told(error)))
         text = f"step '{step}': {told(error)}"
+        tx.after_commit(lambda: tx.observer.stumbled(self._operation, step, state))
         ending.note(tx, self._operation, "failure", text, now, step=step, phase=phase, **more)
 
     # ------------------------------------------------------------------------------------------------------- back
@@ -142,6 +143,7 @@ class Performer:
         def book(tx: Transaction, now: datetime) -> None:
             step = self._claim.step or BETWEEN
             tx.update(OPERATIONS, {"giving_up": reason, "crashes": 0}, id=self._operation.id)
+            tx.after_commit(lambda: tx.observer.stumbled(self._operation, step, "given up"))
             ending.note(tx, self._operation, "failure", f"given up in step '{step}': {last}", now, step=step, phase=DO)
 
         if self._commit(book):

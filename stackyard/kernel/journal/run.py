@@ -184,6 +184,7 @@ class Ledger:
 
     def _finish(self, row: Record) -> Any:
         self.keep(row)
+        self.services.observer.stepped(self.claim.operation, row)
         self._reach(row.name, crash.AFTER_RECORD)
         self.claim.step, self.claim.kind = "", "code"
         return recalled(row.result)

@@ -118,6 +118,14 @@ class Workers:
             thread.join(max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
+    def trouble(self) -> str:
+        """Why operations are not being performed here, for people; empty when they are."""
+        if self._stopping.is_set():
+            return "the workers are stopping"
+        alive = sum(thread.is_alive() for thread in self._threads)
+        wanted = self._size + 1 if self._size else 0
+        return f"{alive} of {wanted} threads are running" if alive < wanted else ""
+
     def run_one(self) -> bool:
         """Claim one operation that is due and perform it in this thread; False when none is due."""
         claim = self._claims.take()

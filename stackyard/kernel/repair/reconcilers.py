@@ -71,6 +71,7 @@ class _Loop:
             finally:
                 status.seconds = time.monotonic() - began
                 self.status = status
+                self._services.observer.reconciled(status)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

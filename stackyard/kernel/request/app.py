@@ -7,7 +7,7 @@ else runs in bounded pools, so that slow drivers and hashing never hold up a rea
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,6 +17,7 @@ import falcon.asgi
 import msgspec
 
 from stackyard.kernel.errors import ApiError, RequestTimeout, Unavailable
+from stackyard.kernel.observe.pages import Page
 from stackyard.kernel.request import representation, streams
 from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange
 from stackyard.kernel.request.cors import Origins
@@ -32,14 +33,22 @@ class Front:
     """The cloud as an ASGI application."""
 
     def __init__(
-        self, chain: Chain, *, patience: float = PATIENCE, most: int = 512, origins: Sequence[str] = ()
+        self,
+        chain: Chain,
+        *,
+        patience: float = PATIENCE,
+        most: int = 512,
+        origins: Sequence[str] = (),
+        beside: Mapping[str, Page] | None = None,
     ) -> None:
-        """`patience`: see PATIENCE. `most`: requests answered at once. `origins`: see Origins."""
+        """`patience`: see PATIENCE. `most`: requests answered at once. `origins`: see Origins. `beside`: pages that are
+        answered whatever else goes on."""
         self.chain = chain
         self.patience = patience
         self.most = most
         self.origins = Origins(origins)
-        self._at_once = 0
+        self.beside = beside or {}
+        self.at_once = 0
         self.pool = ThreadPoolExecutor(16, "handler")
         self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
         # An empty answer must not call itself JSON: clients would try to read it.
@@ -62,22 +71,31 @@ class Front:
         assert resp is not None
         started = time.perf_counter()
         exchange = Exchange(request=_request(req, self.chain.services.settings.base_url))
-        self._at_once += 1
+        self.at_once += 1
         try:
-            reply = self._beside(exchange.request) or await self._answer(exchange, req)
+            if (page := self.beside.get(exchange.request.path)) is not None:
+                reply = await self._page(page, exchange.request)
+            else:
+                reply = self._before_services(exchange.request) or await self._answer(exchange, req)
         except ApiError as error:
             reply = self.chain.refusal(exchange, error)
         except Exception as error:
             reply = self.chain.failure(exchange, error)
         finally:
-            self._at_once -= 1
+            self.at_once -= 1
         self.chain.finish(exchange, reply)
         await self._send(req, resp, exchange.request, reply)
-        _log(exchange, reply, started)
+        seconds = time.perf_counter() - started
+        self.chain.services.observer.answered(exchange, reply.status, seconds)
+        _log(exchange, reply, seconds)
 
-    def _beside(self, request: Request) -> Reply | None:
+    async def _page(self, page: Page, request: Request) -> Reply:
+        # A thread of the loop's own: those for handlers may all be busy when somebody asks how things stand.
+        return await asyncio.to_thread(page.for_, request) if page.blocking else page.for_(request)
+
+    def _before_services(self, request: Request) -> Reply | None:
         """What is answered before any service is asked. Raises Unavailable when too much is going on."""
-        if self._at_once > self.most:
+        if self.at_once > self.most:
             raise Unavailable(
                 f"{self.most} requests are being answered, as many as this server takes at once.",
                 remedy="Try again in a moment.",
@@ -183,7 +201,7 @@ def _data(reply: Reply) -> bytes | None:
     return reply.data
 
 
-def _log(exchange: Exchange, reply: Reply, started: float) -> None:
+def _log(exchange: Exchange, reply: Reply, seconds: float) -> None:
     access.info(
         "request",
         extra={
@@ -191,7 +209,7 @@ def _log(exchange: Exchange, reply: Reply, started: float) -> None:
             "method": exchange.request.method,
             "path": exchange.request.path,
             "status": reply.status,
-            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "ms": round(seconds * 1000, 1),
             "user_id": exchange.caller.user_id,
             "project_id": exchange.caller.project_id,
         },

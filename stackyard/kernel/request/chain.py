@@ -231,7 +231,7 @@ class Chain:
         """An error in the dialect of the service that was asked."""
         headers = dict(error.headers)
         if error.status == 401:
-            headers["WWW-Authenticate"] = f'Keystone uri="{self.services.settings.base_url}/identity"'
+            headers.setdefault("WWW-Authenticate", f'Keystone uri="{self.services.settings.base_url}/identity"')
         status = error.status
         if exchange.room is None:
             return Reply(

@@ -67,10 +67,9 @@ def branches(rooms: Iterable[Room]) -> list[Branch]:
 
 def upgrade_branches(database: Database, wanted: Sequence[Branch]) -> bool:
     """Bring these branches to head: see migrations.upgrade."""
-    heads = {head for branch in wanted if (head := branch.head()) is not None}
-    with database.read() as tx:
-        if current(tx) == heads:
-            return False
+    heads = _heads(wanted)
+    if not behind(database, wanted):
+        return False
     with database.write() as tx:
         if current(tx) == heads:
             return False
@@ -83,6 +82,16 @@ def current(tx: Transaction) -> set[str]:
     if not sa.inspect(tx.connection).has_table("alembic_version"):
         return set()
     return set(tx.connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
+
+
+def behind(database: Database, wanted: Sequence[Branch]) -> bool:
+    """Whether the database is not at the heads of these branches. Raises Unavailable."""
+    with database.read() as tx:
+        return current(tx) != _heads(wanted)
+
+
+def _heads(wanted: Sequence[Branch]) -> set[str]:
+    return {head for branch in wanted if (head := branch.head()) is not None}
 
 
 def _run(tx: Transaction, wanted: Sequence[Branch]) -> None:

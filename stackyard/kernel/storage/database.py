@@ -21,6 +21,7 @@ from sqlalchemy.types import TypeDecorator
 
 from stackyard.kernel.declare.kinds import Kind
 from stackyard.kernel.errors import Conflict, Unavailable
+from stackyard.kernel.observe.observer import Observer
 from stackyard.kernel.storage.engines import open_engine, translated
 
 #: PostgreSQL's advisory locks of a cloud, first number: the one writer; and work that one server does at a time.
@@ -100,8 +101,9 @@ class Transaction:
     """One open transaction. Everything a rule reads and writes goes through it and is committed together or not at
     all."""
 
-    def __init__(self, connection: Connection, *, writable: bool) -> None:
+    def __init__(self, connection: Connection, observer: Observer, *, writable: bool) -> None:
         self.connection = connection
+        self.observer = observer
         self.writable = writable
         self._after: list[Callable[[], None]] = []
 
@@ -171,6 +173,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.observer = Observer()
         self.is_sqlite = url.startswith("sqlite")
         self.engine = open_engine(url)
         self._snapshots = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -187,7 +190,7 @@ class Database:
             else:
                 connection.execution_options(**self._snapshots)
             try:
-                yield Transaction(connection, writable=False)
+                yield Transaction(connection, self.observer, writable=False)
             finally:
                 connection.rollback()
 
@@ -199,15 +202,19 @@ class Database:
         """
         if getattr(self._current, "writing", False):
             raise RuntimeError("a write transaction is already open in this thread: pass it on instead")
+        asked = time.perf_counter()
         with translated(), self._exclusive(), self.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else _TAKE_TURN)
-            transaction = Transaction(connection, writable=True)
+            begun = time.perf_counter()
+            transaction = Transaction(connection, self.observer, writable=True)
             try:
                 yield transaction
             except BaseException:
                 connection.rollback()
                 raise
+            committing = time.perf_counter()
             connection.commit()
+            self.observer.wrote(begun - asked, time.perf_counter() - committing)
         transaction.run_hooks()
 
     @contextmanager

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterable
 
 from stackyard.kernel.declare.room import Room
-from stackyard.kernel.storage.branches import branches, upgrade_branches
+from stackyard.kernel.errors import Unavailable
+from stackyard.kernel.storage.branches import behind, branches, upgrade_branches
 from stackyard.kernel.storage.database import Database
 
 
@@ -17,6 +18,14 @@ def upgrade(database: Database, rooms: Iterable[Room]) -> bool:
     """Bring the kernel's and every room's tables to head, in one transaction under a lock that keeps other servers out;
     False when they were there already. Raises RuntimeError for a database that a newer Stackyard has written."""
     return upgrade_branches(database, branches(rooms))
+
+
+def trouble(database: Database, rooms: Iterable[Room]) -> str:
+    """Why the database cannot be used as it is, for people; empty when it can."""
+    try:
+        return "the database is not at this version" if behind(database, branches(rooms)) else ""
+    except Unavailable as error:
+        return error.message
 
 
 def main(arguments: list[str]) -> int:
