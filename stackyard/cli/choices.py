@@ -15,7 +15,7 @@ from stackyard.cli.operator import SOCKET, CommandFailed
 from stackyard.kernel.settings import Settings, load, save
 
 #: May be chosen anew at any start.
-CHANGEABLE = ("nodes", "tls", "tls_cert", "tls_key", "cors_origins")
+CHANGEABLE = ("nodes", "tls", "tls_cert", "tls_key", "cors_origins", "token_provider")
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
 #: What a further server of a cloud is given before its first start, and what a disk of its own brings.
 BROUGHT = {"cloud.secret", "clouds.yaml", "lost+found"}

@@ -114,6 +114,9 @@ def _up(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--cors-origins", type=_words, metavar="URL,…", help="web pages of these origins may use the API; '*' for all"
     )
+    command.add_argument(
+        "--token-provider", choices=["fernet", "jws"], help="the form of new tokens (fernet); both are good always"
+    )
     command.add_argument("--region", metavar="NAME", help="the region's name (RegionOne)")
     command.add_argument("--engine", metavar="URL", help="use an existing Docker (unix:///…) instead of a private one")
     command.add_argument("--external-cidr", metavar="CIDR", help="the range of the network 'public' (203.0.113.0/24)")

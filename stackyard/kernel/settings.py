@@ -4,6 +4,7 @@ start."""
 import os
 import secrets
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -14,11 +15,11 @@ class Settings(msgspec.Struct, kw_only=True):
     """What the operator chose. `cloud_id` marks everything this cloud makes on a host; `state_dir` holds all its state.
 
     engine: "private" (Stackyard's own dockerd) or the URL of an existing one. password_cost: bcrypt rounds.
-    token_lifetime: seconds. import_from: servers ("http://host:port") that images may be imported from though they
-    are not on the public internet. nodes: ADDRESS:PORT where other machines' nodes connect; empty: this machine is
-    the cloud's only one. tls: whether the API speaks TLS with a certificate of its own making; tls_cert, tls_key:
-    files of one that the operator gives. cors_origins: origins whose pages may use the API from a browser.
-    max_requests: answered at once.
+    token_lifetime: seconds. token_provider: the form in which tokens are made; both are read. import_from: servers
+    ("http://host:port") that images may be imported from though they are not on the public internet. nodes:
+    ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one. tls: whether the API
+    speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
+    cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once.
     """
 
     state_dir: Path
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, kw_only=True):
     external_cidr: str = "203.0.113.0/24"
     password_cost: int = 12
     token_lifetime: int = 3600
+    token_provider: Literal["fernet", "jws"] = "fernet"
     import_from: list[str] = []
     nodes: str = ""
     tls: bool = False

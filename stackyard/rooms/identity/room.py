@@ -14,6 +14,7 @@ from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
 from stackyard.rooms.identity.resources.role.routes import DOMAIN_ROLES
 from stackyard.rooms.identity.resources.role.store import IMPLIED
+from stackyard.rooms.identity.resources.token.provider import Provider
 from stackyard.rooms.identity.resources.token.routes import RULES as TOKEN_RULES
 from stackyard.rooms.identity.resources.token.store import CHANGE, REVOCATION
 from stackyard.rooms.identity.resources.token.tokens import Tokens
@@ -27,7 +28,8 @@ def start(services: Services) -> None:
     keys = Keys.of(services.database, services.settings.state_dir, services.clock.now())
     services.bound["identity_keys"] = keys
     services.bound["identity_reseals"] = RESEALS
-    services.bound["identity"] = Tokens(keys, services.clock, services.settings.token_lifetime)
+    provider = Provider(keys, services.settings.token_provider)
+    services.bound["identity"] = Tokens(provider, services.clock, services.settings.token_lifetime)
 
 
 #: What is to be encrypted anew when the keys of a use are rotated.

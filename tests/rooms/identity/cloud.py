@@ -33,8 +33,8 @@ SERVICES = [
 class Cloud:
     """The room over a database in `folder`, as the composition root would start it."""
 
-    def __init__(self, folder: Path, clock: Clock | None = None, public_url: str = BASE) -> None:
-        self.settings = Settings(state_dir=folder, password_cost=4, public_url=public_url)
+    def __init__(self, folder: Path, clock: Clock | None = None, public_url: str = BASE, **chosen: Any) -> None:
+        self.settings = Settings(state_dir=folder, password_cost=4, public_url=public_url, **chosen)
         self.database = Database(self.settings.database_url)
         migrations.upgrade(self.database, [ROOM])
         self.services = Services(

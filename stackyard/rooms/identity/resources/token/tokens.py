@@ -13,11 +13,11 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock
 from stackyard.rooms.identity.errors import unauthenticated
-from stackyard.rooms.identity.keys import Keys, Sealer
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.token import store
-from stackyard.rooms.identity.resources.token.claims import Claims, new_audit_id, pack, unpack
+from stackyard.rooms.identity.resources.token.claims import Claims, new_audit_id
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
+from stackyard.rooms.identity.resources.token.provider import Provider
 from stackyard.rooms.identity.resources.token.rights import Rights, rights
 from stackyard.rooms.identity.resources.user import store as users
 
@@ -42,8 +42,8 @@ class Token:
 class Tokens:
     """The tokens of this cloud. Every method works inside the transaction it is given."""
 
-    def __init__(self, keys: Keys, clock: Clock, lifetime: int) -> None:
-        self._sealer = Sealer(keys.tokens)
+    def __init__(self, provider: Provider, clock: Clock, lifetime: int) -> None:
+        self._provider = provider
         self._clock = clock
         self._lifetime = lifetime
         self._known: dict[str, Token] = {}
@@ -82,7 +82,7 @@ class Tokens:
         )
         version = store.version(tx)
         token = self._with_rows(tx, claims, version)
-        text = self._sealer.seal(tx, pack(claims), now, version).rstrip("=")
+        text = self._provider.write(tx, claims, version)
         self._remember(tx, text, token)
         return text, token
 
@@ -103,8 +103,7 @@ class Tokens:
             self._known[text] = token
 
     def _judged(self, tx: Transaction, text: str, version: int) -> Token:
-        payload = self._sealer.open(tx, text + "=" * (-len(text) % 4), version)
-        claims = unpack(payload) if payload else None
+        claims = self._provider.read(tx, text, version)
         if claims is None or store.is_revoked(tx, claims.audit_ids[0]):
             raise unauthenticated()
         return self._with_rows(tx, claims, version)
