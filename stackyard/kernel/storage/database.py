@@ -2,7 +2,8 @@
 
 One write transaction at a time in the whole cloud, so that what a rule read in it is still true when it commits, and
 no rule is ever run twice: SQLite takes its write lock at once (BEGIN IMMEDIATE), PostgreSQL one advisory lock for all
-servers (docs/decisions/0004-one-writer.md). Readers never wait. SQLite runs in WAL with `synchronous=FULL`.
+servers (docs/decisions/0004-one-writer.md). Those that wait for their turn share one durable commit (`writer.py`).
+Readers never wait. SQLite runs in WAL with `synchronous=FULL`.
 """
 
 import threading
@@ -23,6 +24,7 @@ from stackyard.kernel.declare.kinds import Kind
 from stackyard.kernel.errors import Conflict, Unavailable
 from stackyard.kernel.observe.observer import Observer
 from stackyard.kernel.storage.engines import open_engine, translated
+from stackyard.kernel.storage.writer import Writer
 
 #: PostgreSQL's advisory locks of a cloud, first number: the one writer; and work that one server does at a time.
 _WRITER, _ALONE = 0x57AC1, 0x57AC3
@@ -178,7 +180,7 @@ class Database:
         self.engine = open_engine(url)
         self._snapshots = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         # A queue in the process, so that of each server only one waits for its turn with a connection in hand.
-        self._writer = threading.RLock()
+        self.writer = Writer(self.engine, "BEGIN IMMEDIATE" if self.is_sqlite else _TAKE_TURN)
         self._current = threading.local()
 
     @contextmanager
@@ -202,29 +204,18 @@ class Database:
         """
         if getattr(self._current, "writing", False):
             raise RuntimeError("a write transaction is already open in this thread: pass it on instead")
-        asked = time.perf_counter()
-        with translated(), self._exclusive(), self.engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else _TAKE_TURN)
-            begun = time.perf_counter()
-            transaction = Transaction(connection, self.observer, writable=True)
-            try:
-                yield transaction
-            except BaseException:
-                connection.rollback()
-                raise
-            committing = time.perf_counter()
-            connection.commit()
-            self.observer.wrote(begun - asked, time.perf_counter() - committing)
-        transaction.run_hooks()
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
         self._current.writing = True
         try:
-            with self._writer:
-                yield
+            asked = time.perf_counter()
+            with translated(), self.writer.turn() as connection:
+                begun = time.perf_counter()
+                transaction = Transaction(connection, self.observer, writable=True)
+                yield transaction
+                ended = time.perf_counter()
+            self.observer.wrote(begun - asked, time.perf_counter() - ended)
         finally:
             self._current.writing = False
+        transaction.run_hooks()
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:

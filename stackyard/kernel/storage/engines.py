@@ -4,14 +4,18 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from stackyard.kernel.errors import ApiError, BadRequest, Conflict, InsufficientStorage, Unavailable
 
 #: PostgreSQL's own classes of errors: the connection or the server is gone, or somebody holds what is needed.
 _TRANSIENT = re.compile("08...|57P0.|25P0[34]|40...|53[023]..|57014")
+
+#: What libpq says of a connection with a transaction that can be committed (PQTRANS_INTRANS).
+_IN_TRANSACTION = 2
 
 #: What a session of ours is told: a server of ours that hangs in a transaction must not hold up the others for long.
 _SESSION = {
@@ -76,6 +80,15 @@ def translated() -> Iterator[None]:
         if said is None:
             raise
         raise said from error
+
+
+def holds(connection: Connection) -> bool:
+    """Whether the transaction would be committed: an error in it that nobody raised further may have ended it (a full
+    disk on SQLite) or broken it (any on PostgreSQL), and the drivers' commit would say nothing of that."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        return bool(driver.in_transaction)
+    return bool(driver.info.transaction_status == _IN_TRANSACTION)
 
 
 def is_duplicate(error: sa.exc.IntegrityError) -> bool:

@@ -1,0 +1,186 @@
+"""The one writer of a process: transactions that wait for their turn share one durable commit.
+
+A commit waits for the disk, for milliseconds, and whoever writes next waits for it. So who ends its transaction while
+others wait does not commit, but leaves the open transaction to the next of them, whose own becomes a savepoint in it;
+the last one commits for all. Together they are a *group*. What stays as if each had committed for itself:
+
+- Nobody goes on before the commit of the group: what was answered is durable. Hooks run after it.
+- Who fails is rolled back to its savepoint and harms nobody. It too is told only after the commit, for what it was
+  refused because of ("exists already") may be another member's.
+- A group whose commit fails, or whose connection is lost, was never there: every member is told why.
+- Who writes alone pays nothing: no savepoint, no thread to wait for, its own commit at once.
+
+A member waits at most for `longest`, one more member's block and the commit: who is counted as waiting does come, and
+commits. Nobody in a block may wait for another thread's write: that was so before, with one writer.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from stackyard.kernel.errors import Unavailable
+from stackyard.kernel.storage.engines import holds
+
+
+class _Group:
+    """Transactions that become durable by one commit, on one connection. All but `wait` is called by who has the
+    turn."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._began = time.monotonic()
+        self._alone = True
+        self._ended = threading.Event()
+        self._error: BaseException | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it has neither been committed nor lost."""
+        return not self._ended.is_set()
+
+    @property
+    def age(self) -> float:
+        """For how many seconds it has been open."""
+        return time.monotonic() - self._began
+
+    @property
+    def connection(self) -> Connection:
+        """What the member that has the turn works on."""
+        return self._connection
+
+    def admit(self) -> bool:
+        """Begin one more member; False when the group turns out to be lost."""
+        try:
+            self._connection.exec_driver_sql("SAVEPOINT member")
+        except sa.exc.SQLAlchemyError as error:
+            self.lose(error)
+            return False
+        self._alone = False
+        return True
+
+    def keep(self) -> None:
+        """The member ends well. Raises when its connection is lost or the database has given it up."""
+        try:
+            if not holds(self._connection):
+                raise Unavailable("The database gave up what was to be written.", remedy="Try again shortly.")
+            if not self._alone:
+                self._connection.exec_driver_sql("RELEASE SAVEPOINT member")
+        except BaseException as error:
+            self.lose(error)
+            raise
+
+    def take_back(self) -> None:
+        """The member fails: nothing of it remains. The first one's failure is the end of a group of none."""
+        if self._alone:
+            self.lose(None)
+            return
+        try:
+            self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT member")
+            self._connection.exec_driver_sql("RELEASE SAVEPOINT member")
+        except sa.exc.SQLAlchemyError as error:
+            self.lose(error)
+
+    def commit(self) -> None:
+        """Make it durable, for all."""
+        try:
+            self._connection.commit()
+        except BaseException as error:
+            self.lose(error)
+        else:
+            self._end()
+
+    def lose(self, error: BaseException | None) -> None:
+        """Nothing of it remains; its members are told why."""
+        self._error = error
+        with suppress(sa.exc.SQLAlchemyError):
+            self._connection.rollback()
+        self._end()
+
+    def _end(self) -> None:
+        with suppress(sa.exc.SQLAlchemyError):
+            self._connection.close()
+        self._ended.set()
+
+    def wait(self) -> None:
+        """Wait until it is durable. Raises why it is not."""
+        self._ended.wait()
+        if isinstance(self._error, Exception):
+            raise self._error
+        if self._error is not None:
+            raise Unavailable("The server ended while it committed.", remedy="Try again shortly.") from self._error
+
+
+class Writer:
+    """Gives turns to write, one at a time, on connections of the engine.
+
+    opening: the statement that begins a write transaction. longest: how old a group may be, in seconds, to be left to
+    one more; other servers wait for their turn too.
+    """
+
+    def __init__(self, engine: Engine, opening: str, longest: float = 0.02) -> None:
+        self.longest = longest
+        self._engine = engine
+        self._opening = opening
+        self._turn = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
+        self._group: _Group | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return self._waiting
+
+    @contextmanager
+    def turn(self) -> Iterator[Connection]:
+        """Write on this connection, alone. When the block has ended well and this returns, what was written is durable;
+        when it raises, nothing of it remains (or, after the loss of the connection during the commit, perhaps all)."""
+        group = self._enter()
+        try:
+            yield group.connection
+        except BaseException:
+            group.take_back()
+            raise
+        else:
+            group.keep()
+        finally:
+            self._leave(group)
+
+    def _enter(self) -> _Group:
+        with self._counting:
+            self._waiting += 1
+        try:
+            self._turn.acquire()
+        finally:
+            with self._counting:
+                self._waiting -= 1
+        try:
+            group = self._group
+            if group is None or not group.open or not group.admit():
+                group = self._group = self._begin()
+        except BaseException:
+            self._turn.release()
+            raise
+        return group
+
+    def _begin(self) -> _Group:
+        connection = self._engine.connect()
+        try:
+            connection.exec_driver_sql(self._opening)
+        except BaseException:
+            connection.close()
+            raise
+        return _Group(connection)
+
+    def _leave(self, group: _Group) -> None:
+        """Leave the group to who waits, or commit it; return when it is durable."""
+        try:
+            if group.open and not (self._waiting and group.age < self.longest):
+                group.commit()
+        finally:
+            self._turn.release()
+        group.wait()
