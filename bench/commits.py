@@ -3,8 +3,8 @@
     .venv/bin/python -m bench.commits [--postgresql]
 
 Threads of one server each read a row, insert one and change one, commits on disk, for half a second at a time, in seven
-rounds of turns. The ratio is of shared commits to own ones: 1.00 for the lone writer, who must pay nothing. Decision 14 has
-the results.
+rounds of turns. The ratio is of shared commits to own ones: 1.00 for the lone writer, who must pay nothing. Decision 14
+has the results.
 """
 
 import argparse
