@@ -7,7 +7,7 @@ policy, versions and errors.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
+from stackyard.kernel.declare.dialect import Dialect
 from stackyard.kernel.declare.kinds import Integer, Kind, Text, Timestamp, Uuid
 from stackyard.kernel.declare.versions import Version, version
 from stackyard.kernel.storage import database
@@ -285,8 +286,10 @@ class Resource:
     """A resource of the API, declared.
 
     path: the collection's path below the service's, with {placeholders} for parents; `members` are at `<path>/{id}`.
-    key: "id", or "id_or_name" where the service looks up both (`id_field`, `name_field`). visible: which rows a caller
-    may know of. policy: verb → Allow. create/update/delete: rules replacing the kernel's own (insert, update, delete of
+    key: "id", or "id_or_name" where the service looks up both (`id_field`, `name_field`). id_from: "cloud" gives ids;
+    "path": callers choose them and create with PUT <path>/{id}; below parents they are unique within those only.
+    visible: which rows a caller may know of.
+    policy: verb → Allow. create/update/delete: rules replacing the kernel's own (insert, update, delete of
     the row):
       create(work, wanted) -> Record; update(work, record, changes) -> Record; delete(work, record, query) -> None.
     parents: {placeholder: column} for nested collections; within(work, params) finds the parent first and raises
@@ -297,6 +300,7 @@ class Resource:
     policy check (record: the input, which it may change; {} for list): slow hashing, rows that must exist before a
     list. target(work, record): members that check strings may name, merged into the policy target (record or input).
     quotas: what of it a project may have only so much of; rows.insert and rows.change hold to it.
+    unknown_fields: what happens to a body member that is not declared, where it differs from the dialect's habit.
     """
 
     name: str
@@ -307,6 +311,7 @@ class Resource:
     key: Literal["id", "id_or_name"] = "id"
     id_field: str = "id"
     name_field: str = "name"
+    id_from: Literal["cloud", "path"] = "cloud"
     visible: Visible = own_project
     verbs: Sequence[Verb] = VERBS
     policy: Mapping[str, Allow] = field(default_factory=dict)
@@ -331,6 +336,7 @@ class Resource:
     refuses_delete_while: Sequence[Callable[["Work", Record], str | None]] = ()
     unique: Sequence[tuple[str, ...]] = ()
     quotas: Sequence["Quota"] = ()
+    unknown_fields: Literal["refuse", "ignore", "keep"] | None = None
     create_status: int | None = None
     update_status: int | None = None
     delete_status: int | None = None
@@ -352,12 +358,17 @@ class Resource:
         return self.plural or self.name + "s"
 
     @cached_property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that together name one row."""
+        return (self.id_field, *self.parents.values()) if self.id_from == "path" else (self.id_field,)
+
+    @cached_property
     def table(self) -> sa.Table:
         """The table that holds the stored fields."""
         columns: list[Any] = []
         for each in self.all_fields.values():
             if each.stored:
-                key = each.name == self.id_field
+                key = each.name in self.key_columns
                 columns.append(
                     sa.Column(
                         each.name,
@@ -375,6 +386,10 @@ class Resource:
     def noun(self) -> str:
         """The name in CamelCase, as machine-readable error names carry it (SecurityGroupNotFound)."""
         return "".join(word.capitalize() for word in self.name.split("_"))
+
+    def habits(self, dialect: Dialect) -> Dialect:
+        """The dialect as this resource speaks it."""
+        return replace(dialect, unknown_fields=self.unknown_fields) if self.unknown_fields else dialect
 
     def allow(self, verb: str) -> Allow | None:
         """The policy rule of a standard verb, if declared."""

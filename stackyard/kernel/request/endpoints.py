@@ -189,8 +189,8 @@ def _verbs(room: Room, resource: Resource) -> Iterator[Endpoint]:
         "create": lambda: Endpoint(
             room=room,
             resource=resource,
-            method="POST",
-            path=collection,
+            method="PUT" if resource.id_from == "path" else "POST",
+            path=member if resource.id_from == "path" else collection,
             status=resource.create_status or dialect.create_status,
             handle=_create(room, resource),
             allow=resource.allow("create"),
@@ -249,18 +249,21 @@ def _create_reader(resource: Resource) -> Callable[[Room, Any, Version | None], 
     fields = list(resource.all_fields.values())
 
     def read(room: Room, given: Any, asked: Version | None) -> Any:
+        dialect = resource.habits(room.dialect)
         if _is_bulk(room, resource, given):
             if not isinstance(given[resource.many], list) or not given[resource.many]:
                 raise BadRequest(f"'{resource.many}' must be a list with at least one object.", field=resource.many)
-            return [read_body(fields, each, room.dialect, asked, "create") for each in given[resource.many]]
-        return read_body(fields, unwrapped(room, resource, given), room.dialect, asked, "create")
+            return [read_body(fields, each, dialect, asked, "create") for each in given[resource.many]]
+        return read_body(fields, unwrapped(room, resource, given), dialect, asked, "create")
 
     return read
 
 
 def _update_reader(resource: Resource) -> Callable[[Room, Any, Version | None], Any]:
     fields = list(resource.all_fields.values())
-    return lambda room, given, asked: read_body(fields, unwrapped(room, resource, given), room.dialect, asked, "update")
+    return lambda room, given, asked: read_body(
+        fields, unwrapped(room, resource, given), resource.habits(room.dialect), asked, "update"
+    )
 
 
 def _url(work: Work, room: Room, resource: Resource, record: Mapping[str, Any]) -> str:
@@ -320,6 +323,9 @@ def _show(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
 def _create(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
     def made(work: Work, wanted: Record) -> Record:
         wanted.update({column: work.params[name] for name, column in resource.parents.items()})
+        if resource.id_from == "path":
+            named = resource.all_fields[resource.id_field]
+            wanted[named.name] = named.kind.parse(work.params["id"], named.name, True)
         owner = {"project_id": work.caller.project_id}
         check_attributes(work, resource.allow("create"), resource, wanted, {**owner, **_target(work, resource, wanted)})
         return resource.create(work, wanted) if resource.create else rows.insert(work, resource, wanted)

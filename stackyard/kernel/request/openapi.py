@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from stackyard import __version__
+from stackyard.kernel.declare.dialect import Dialect
 from stackyard.kernel.declare.resource import NO_DEFAULT, Field, Resource
 from stackyard.kernel.declare.room import Room
 from stackyard.kernel.errors import ApiError, BadRequest
@@ -176,7 +177,7 @@ def _body(endpoint: Endpoint) -> Json | None:
     if endpoint.verb in ("create", "update") and endpoint.resource:
         schema = _enveloped_input(endpoint.room, endpoint.resource, endpoint.verb)
     elif endpoint.body is not None:
-        schema = _object(endpoint.room, endpoint.body, "create")
+        schema = _object(endpoint.room.dialect, endpoint.body, "create")
     elif endpoint.stream:
         return {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
     elif endpoint.method in ("POST", "PUT", "PATCH") and endpoint.resource is None and endpoint.status != 501:
@@ -188,7 +189,7 @@ def _body(endpoint: Endpoint) -> Json | None:
 
 
 def _enveloped_input(room: Room, resource: Resource, verb: str) -> Json:
-    schema = _object(room, resource.all_fields.values(), verb)
+    schema = _object(resource.habits(room.dialect), resource.all_fields.values(), verb)
     dialect = room.dialect
     if not (dialect.envelope_one if dialect.envelope_body is None else dialect.envelope_body):
         return schema
@@ -199,13 +200,13 @@ def _enveloped_input(room: Room, resource: Resource, verb: str) -> Json:
     return {"anyOf": [one, {"type": "object", "properties": {resource.many: many}, "required": [resource.many]}]}
 
 
-def _object(room: Room, fields: Iterable[Field], verb: str) -> Json:
+def _object(dialect: Dialect, fields: Iterable[Field], verb: str) -> Json:
     given = [each for each in fields if getattr(each, verb)]
     schema: Json = {"type": "object", "properties": {each.name: _property(each) for each in given}}
     required = [each.name for each in given if verb == "create" and each.required and each.default is NO_DEFAULT]
     if required:
         schema["required"] = required
-    if room.dialect.unknown_fields == "refuse":
+    if dialect.unknown_fields == "refuse":
         schema["additionalProperties"] = False
     return schema
 

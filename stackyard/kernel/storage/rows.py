@@ -75,8 +75,8 @@ def change(work: Work, resource: Resource, record: Record, changes: Mapping[str,
         quota.take(work, resource, merged, record)
     try:
         if stored:
-            key = resource.id_field
-            work.tx.execute(sa.update(resource.table).where(resource.table.c[key] == record[key]).values(stored))
+            this = (resource.table.c[name] == record[name] for name in resource.key_columns)
+            work.tx.execute(sa.update(resource.table).where(*this).values(stored))
     except sa.exc.IntegrityError as error:
         raise _duplicate(resource, merged) from error
     return merged
@@ -87,7 +87,7 @@ def remove(work: Work, resource: Resource, record: Record) -> None:
     for check in resource.refuses_delete_while:
         if reason := check(work, record):
             raise Conflict(reason, kind=f"{resource.noun}InUse")
-    work.tx.delete(resource.table, **{resource.id_field: record[resource.id_field]})
+    work.tx.delete(resource.table, **{name: record[name] for name in resource.key_columns})
     work.event(
         record[resource.id_field],
         "deleted",

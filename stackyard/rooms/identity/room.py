@@ -11,6 +11,7 @@ from stackyard.rooms.identity.reconcile import ROTATION
 from stackyard.rooms.identity.render import DIALECT
 from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
 from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
+from stackyard.rooms.identity.resources.federation.store import FEDERATED
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
 from stackyard.rooms.identity.resources.role.routes import DOMAIN_ROLES
 from stackyard.rooms.identity.resources.role.store import IMPLIED
@@ -45,7 +46,7 @@ ROOM = Room(
     resources=_RESOURCES,
     routes=_ROUTES,
     policies=[*SHARED, *DOMAIN_ROLES, *TOKEN_RULES, *GRANT_RULES],
-    tables=[ASSIGNMENT, MEMBERSHIP, IMPLIED, REVOCATION, CHANGE, KEY],
+    tables=[ASSIGNMENT, MEMBERSHIP, IMPLIED, REVOCATION, CHANGE, KEY, FEDERATED],
     reconcilers=[ROTATION],
     start=start,
     seed=seed.seed,

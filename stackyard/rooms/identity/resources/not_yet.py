@@ -13,8 +13,7 @@ _PATHS = (
     "/v3/OS-TRUST/trusts", "/v3/OS-TRUST/trusts/{trust_id}/roles", "/v3/OS-OAUTH1/consumers", "/v3/OS-OAUTH2/token!",
     "/v3/OS-EP-FILTER/endpoint_groups", "/v3/OS-EP-FILTER/projects/{project_id}/endpoints",
     "/v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups!", "/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects!",
-    "/v3/OS-FEDERATION/identity_providers", "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols",
-    "/v3/OS-FEDERATION/mappings", "/v3/OS-FEDERATION/service_providers", "/v3/OS-REVOKE/events!",
+    "/v3/OS-REVOKE/events!",
     "/v3/ec2tokens!", "/v3/s3tokens!",
 )  # fmt: skip
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources.assignment import store as assignments
+from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.resources.project import resource as projects
@@ -41,5 +42,6 @@ def remove_contents(tx: Transaction, domain_id: str) -> None:
     tx.execute(
         sa.delete(implied).where(implied.c.prior_role_id.in_(owned_roles) | implied.c.implied_role_id.in_(owned_roles))
     )
+    federation.forget_domain(tx, domain_id, owned_users)
     for table in (user, group, role, project):
         tx.execute(sa.delete(table).where(table.c.domain_id == domain_id))

@@ -1,5 +1,7 @@
 """Who is in which group."""
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from stackyard.kernel.storage.database import Column, Transaction, table
@@ -8,6 +10,9 @@ MEMBERSHIP = table(
     "identity_membership",
     Column("user_id", sa.String(64), primary_key=True),
     Column("group_id", sa.String(64), primary_key=True, index=True),
+    # Of memberships that an identity provider vouches for: until when (seconds since 1970), and which provider.
+    Column("expires", sa.BigInteger, nullable=True, index=True),
+    Column("idp_id", sa.String(64), nullable=True, index=True),
 )
 
 
@@ -17,9 +22,37 @@ def is_member(tx: Transaction, user_id: str, group_id: str) -> bool:
 
 
 def join(tx: Transaction, user_id: str, group_id: str) -> None:
-    """Add a user to a group; adding twice changes nothing."""
-    if not is_member(tx, user_id, group_id):
-        tx.insert(MEMBERSHIP, {"user_id": user_id, "group_id": group_id})
+    """Add a user to a group, for good; adding twice changes nothing."""
+    lasting = {"expires": None, "idp_id": None}
+    if not tx.update(MEMBERSHIP, lasting, user_id=user_id, group_id=group_id):
+        tx.insert(MEMBERSHIP, {"user_id": user_id, "group_id": group_id, **lasting})
+
+
+def vouched(tx: Transaction, user_id: str, idp_id: str, group_ids: Collection[str], expires: int) -> bool:
+    """Let a user be in these groups until `expires` on a provider's word, and in no other on the word of the same;
+    returns whether that took any group away. Memberships for good stay as they are."""
+    known = {row.group_id: row for row in tx.find(MEMBERSHIP, user_id=user_id)}
+    stale = [row.group_id for row in known.values() if row.idp_id == idp_id and row.group_id not in group_ids]
+    for group_id in stale:
+        tx.delete(MEMBERSHIP, user_id=user_id, group_id=group_id)
+    for group_id in group_ids:
+        if group_id not in known:
+            tx.insert(
+                MEMBERSHIP, {"user_id": user_id, "group_id": group_id, "expires": expires, "idp_id": idp_id}
+            )
+        elif known[group_id].expires is not None:
+            tx.update(MEMBERSHIP, {"expires": expires, "idp_id": idp_id}, user_id=user_id, group_id=group_id)
+    return bool(stale)
+
+
+def expired(tx: Transaction, now: int) -> bool:
+    """Whether any membership has outlived its provider's word."""
+    return tx.value(sa.select(MEMBERSHIP.c.user_id).where(MEMBERSHIP.c.expires <= now).limit(1)) is not None
+
+
+def leave_expired(tx: Transaction, now: int) -> int:
+    """End the memberships that have outlived their provider's word; returns how many."""
+    return tx.execute(sa.delete(MEMBERSHIP).where(MEMBERSHIP.c.expires <= now)).rowcount
 
 
 def leave(tx: Transaction, **who: str) -> int:

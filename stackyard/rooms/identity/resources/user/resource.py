@@ -11,6 +11,8 @@ from stackyard.rooms.identity.policies import (
     domain_reader,
     either,
 )
+from stackyard.rooms.identity.resources.federation import people
+from stackyard.rooms.identity.resources.federation.people import FEDERATED
 from stackyard.rooms.identity.resources.user import rules
 
 _SELF = "user_id:%(target.user.id)s"
@@ -39,6 +41,14 @@ USER = Resource(
             sort=False,
             doc="The password; only its hash is kept.",
         ),
+        Field(
+            name="federated",
+            kind=FEDERATED,
+            stored=False,
+            filter=False,
+            sort=False,
+            doc="For whom at identity providers the user stands, by provider and protocol.",
+        ),
         fields.Options(
             ignore_change_password_upon_first_use=Boolean(),
             ignore_password_expiry=Boolean(),
@@ -58,7 +68,13 @@ USER = Resource(
     visible=everyone,
     unique=[("domain_id", "name")],
     target=rules.target,
+    list_query=[
+        Field(name="idp_id", kind=Text(max=64), doc="Those who stand for people at this identity provider."),
+        Field(name="protocol_id", kind=Text(max=64), doc="Those who stand for people who came by this protocol."),
+        Field(name="unique_id", kind=Text(max=255), doc="Those who stand for people of this id at a provider."),
+    ],
     narrow=rules.narrow,
+    load=people.load,
     view=rules.view,
     policy={
         "list": allow("list_users", either(ADMIN_OR_SYSTEM_READER, domain_reader("target.domain_id"))),

@@ -13,6 +13,8 @@ from stackyard.rooms.identity.passwords import hash_password
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
+from stackyard.rooms.identity.resources.federation import people
+from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.resources.project import resource as project_resource
@@ -36,7 +38,8 @@ def target(work: Work, user: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def narrow(work: Work, statement: Any, query: Record) -> Any:
-    """Show the people of a domain theirs only."""
+    """Show the people of a domain theirs only, and of federated users those that are asked for."""
+    statement = federation.narrowed(statement, resource.USER.table.c.id, query)
     if work.caller.domain_id and not work.caller.is_admin:
         return statement.where(resource.USER.table.c.domain_id == work.caller.domain_id)
     return statement
@@ -44,8 +47,8 @@ def narrow(work: Work, statement: Any, query: Record) -> Any:
 
 def view(work: Work, user: Record, shown: dict[str, Any]) -> dict[str, Any]:
     """Leave out what was never given, as Keystone does."""
-    for name in ("default_project_id", "description", "email"):
-        if shown.get(name) is None:
+    for name in ("default_project_id", "description", "email", "federated"):
+        if not shown.get(name):
             shown.pop(name, None)
     return shown
 
@@ -63,7 +66,9 @@ def create(work: Work, wanted: Record) -> Record:
     domain = rows.existing(work, domains.DOMAIN, wanted.get("domain_id") or rows.own_domain(work), is_domain=True)
     rows.free_name(work, resource.USER, wanted["name"], domain_id=domain.id)
     _check_default_project(work, wanted)
-    return kernel_rows.insert(work, resource.USER, {**wanted, "domain_id": domain.id})
+    user = kernel_rows.insert(work, resource.USER, {**wanted, "domain_id": domain.id})
+    people.stand_for(work, user.id, wanted.get("federated"))
+    return user
 
 
 def _check_default_project(work: Work, wanted: Record) -> None:
@@ -84,12 +89,14 @@ def update(work: Work, user: Record, changes: Record) -> Record:
     rows.merge_options(user, changes)
     if "password_hash" in changes or (user.enabled and changes.get("enabled") is False):
         changes["generation"] = user.generation + 1
+    people.stand_for(work, user.id, changes.get("federated"))
     return kernel_rows.change(work, resource.USER, user, changes)
 
 
 def delete(work: Work, user: Record, query: Record) -> None:
     """Delete a user with their memberships and roles."""
     memberships.leave(work.tx, user_id=user.id)
+    federation.forget_user(work.tx, user.id)
     assignments.remove_actor(work.tx, user.id)
     kernel_rows.remove(work, resource.USER, user)
 

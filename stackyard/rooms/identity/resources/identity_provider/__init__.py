@@ -1,0 +1,1 @@
+"""Identity providers: who else says who somebody is."""
