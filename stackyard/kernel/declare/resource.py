@@ -301,6 +301,8 @@ class Resource:
     list. target(work, record): members that check strings may name, merged into the policy target (record or input).
     quotas: what of it a project may have only so much of; rows.insert and rows.change hold to it.
     unknown_fields: what happens to a body member that is not declared, where it differs from the dialect's habit.
+    unknown_first: verbs that answer 404 for what is not there before they ask policy, in a dialect that asks policy
+    first. policy_for(record or input): the rules for this one, where some of the objects have others.
     """
 
     name: str
@@ -315,6 +317,8 @@ class Resource:
     visible: Visible = own_project
     verbs: Sequence[Verb] = VERBS
     policy: Mapping[str, Allow] = field(default_factory=dict)
+    policy_for: Callable[[Mapping[str, Any]], Mapping[Verb, Allow]] | None = None
+    unknown_first: Sequence[Verb] = ()
     life: Lifecycle | None = None
     operations: Mapping[str, Operation] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)

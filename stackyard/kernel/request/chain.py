@@ -24,7 +24,15 @@ from stackyard.kernel.errors import (
     Unauthorized,
 )
 from stackyard.kernel.request import routing, watch
-from stackyard.kernel.request.endpoints import Call, Endpoint, as_reply, policy_target, read_call
+from stackyard.kernel.request.endpoints import (
+    Call,
+    Endpoint,
+    as_reply,
+    asks_policy_first,
+    policy_target,
+    read_call,
+    rule_asked,
+)
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services, Work
@@ -153,16 +161,17 @@ class Chain:
             try:
                 call.record = endpoint.find(work, exchange.request.params)
             except NotFound:
-                if endpoint.room.dialect.unknown_object == "policy":
+                if asks_policy_first(endpoint):
                     self._allow(work, endpoint, call)
                 raise
         self._allow(work, endpoint, call)
 
     def _allow(self, work: Work, endpoint: Endpoint, call: Call) -> None:
-        if endpoint.allow is None or work.allows(endpoint.allow.name, policy_target(work, endpoint, call)):
+        rule = rule_asked(endpoint, call)
+        if rule is None or work.allows(rule.name, policy_target(work, endpoint, call)):
             return
         raise Forbidden(
-            f"You are not authorized to perform the requested action: {endpoint.allow.name}.",
+            f"You are not authorized to perform the requested action: {rule.name}.",
             remedy="Policy does not allow it with your roles and scope.",
             kind="PolicyNotAuthorized",
         )

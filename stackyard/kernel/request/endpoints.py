@@ -381,6 +381,23 @@ def _check_revision(resource: Resource, call: Call) -> None:
         )
 
 
+def rule_asked(endpoint: Endpoint, call: Call) -> Allow | None:
+    """The policy rule of a call: the endpoint's, unless the resource has another for this object or input."""
+    resource = endpoint.resource
+    if resource is None or resource.policy_for is None or endpoint.verb is None:
+        return endpoint.allow
+    about = call.record if call.record is not None else _given_object(endpoint, call)
+    return resource.policy_for(about).get(endpoint.verb, endpoint.allow)
+
+
+def asks_policy_first(endpoint: Endpoint) -> bool:
+    """Whether those who may not get 403 for what is not there as well."""
+    resource = endpoint.resource
+    if endpoint.room.dialect.unknown_object != "policy":
+        return False
+    return resource is None or endpoint.verb not in resource.unknown_first
+
+
 def policy_target(work: Work, endpoint: Endpoint, call: Call) -> dict[str, Any]:
     """What the check strings of an endpoint's rule may name."""
     resource = endpoint.resource

@@ -13,7 +13,7 @@ from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_
 from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
 from stackyard.rooms.identity.resources.federation.store import FEDERATED
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
-from stackyard.rooms.identity.resources.role.routes import DOMAIN_ROLES
+from stackyard.rooms.identity.resources.role.resource import DOMAIN_ROLES
 from stackyard.rooms.identity.resources.role.store import IMPLIED
 from stackyard.rooms.identity.resources.token.provider import Provider
 from stackyard.rooms.identity.resources.token.routes import RULES as TOKEN_RULES
@@ -45,7 +45,7 @@ ROOM = Room(
     dialect=DIALECT,
     resources=_RESOURCES,
     routes=_ROUTES,
-    policies=[*SHARED, *DOMAIN_ROLES, *TOKEN_RULES, *GRANT_RULES],
+    policies=[*SHARED, *DOMAIN_ROLES.values(), *TOKEN_RULES, *GRANT_RULES],
     tables=[ASSIGNMENT, MEMBERSHIP, IMPLIED, REVOCATION, CHANGE, KEY, FEDERATED],
     reconcilers=[ROTATION],
     start=start,

@@ -45,6 +45,11 @@ def merge_options(record: Record, changes: Record) -> None:
         changes["options"] = {name: value for name, value in both.items() if value is not None}
 
 
+def in_reach(work: Work, record: Record) -> bool:
+    """Whether the caller's token may be shown an object: that of a domain only what is in the domain."""
+    return work.caller.domain_id in (None, record.domain_id)
+
+
 def own_domain(work: Work) -> str:
     """The domain a new object falls into when the request names none: the token's."""
     return work.caller.domain_id or work.caller.project_domain_id or "default"

@@ -144,12 +144,11 @@ class Grants:
         return {**told, **role_rules.target(work, named.role)} if named.role else told
 
     def _check_domain(self, work: Work, role: Record, target: Target) -> None:
-        """A role of a domain can be granted within that domain only."""
-        if role.domain_id is None:
+        """A role of a domain can be granted on projects of that domain only; on domains, anywhere, as in Keystone."""
+        if role.domain_id is None or target.type != "project":
             return
-        row = work.tx.get(projects.PROJECT.table, id=target.id)
-        within = (row.domain_id or row.id) if row else None
-        if within != role.domain_id:
+        project = work.tx.get(projects.PROJECT.table, id=target.id)
+        if project is None or project.domain_id != role.domain_id:
             raise Forbidden(f"Role {role.id} belongs to domain {role.domain_id} and can only be granted in it.")
 
     def _missing(self, role: Record, actor_id: str, target: Target) -> NotFound:

@@ -22,7 +22,7 @@ def list_assignments(work: Work, request: Request) -> dict[str, Any]:
     _check(query)
     tree = _is_set(query, "include_subtree")
     action = "list_role_assignments_for_tree" if tree else "list_role_assignments"
-    if not work.allows(f"identity:{action}", _policy_target(work, query)):
+    if not work.allows(f"identity:{action}", _policy_target(work, query, tree=tree)):
         raise denied(action)
     found = effective.all_of(work.tx) if _is_set(query, "effective") else effective.as_granted(work.tx)
     scopes = _tree(work, query["scope.project.id"]) if tree else None
@@ -48,11 +48,11 @@ def _check(query: Mapping[str, str]) -> None:
         )
 
 
-def _policy_target(work: Work, query: Mapping[str, str]) -> dict[str, Any]:
+def _policy_target(work: Work, query: Mapping[str, str], *, tree: bool) -> dict[str, Any]:
     project = projects.by_id(work.tx, query.get("scope.project.id", ""))
     return members(
         {
-            "target.domain_id": work.caller.domain_id,
+            "target.domain_id": project.domain_id if tree and project else work.caller.domain_id,
             "target.project.id": project.id if project else None,
             "target.project.domain_id": project.domain_id if project else None,
         }
@@ -81,8 +81,8 @@ def _matches(held: Held, query: Mapping[str, str], tree: set[str] | None) -> boo
 
 
 def _visible(work: Work, names: Names, held: Held) -> bool:
-    """A domain's people see what is granted in their domain."""
-    if work.caller.domain_id is None or work.caller.is_admin:
+    """With the token of a domain, only what is granted in it."""
+    if work.caller.domain_id is None:
         return True
     return held.target.type != "system" and names.domain_of(held.target.id) == work.caller.domain_id
 

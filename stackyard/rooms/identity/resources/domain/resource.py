@@ -63,6 +63,7 @@ DOMAIN = Resource(
         "update": allow("update_domain", ADMIN),
         "delete": allow("delete_domain", ADMIN),
     },
+    unknown_first=("update", "delete"),
     create=rules.create,
     update=rules.update,
     delete=rules.delete,

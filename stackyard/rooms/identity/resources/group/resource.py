@@ -44,6 +44,7 @@ GROUP = Resource(
         "update": allow("update_group", _WRITE),
         "delete": allow("delete_group", _WRITE),
     },
+    unknown_first=("delete",),
     create=rules.create,
     update=rules.update,
     delete=rules.delete,

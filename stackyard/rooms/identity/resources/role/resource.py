@@ -1,13 +1,22 @@
 """Roles: what one may be somewhere. A role can imply others; a role that belongs to a domain only serves to do so."""
 
 from stackyard.kernel.declare.kinds import Text
-from stackyard.kernel.declare.resource import Action, Field, Id, Resource, everyone
+from stackyard.kernel.declare.resource import Action, Allow, Field, Id, Resource, Verb, everyone
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow, either
 from stackyard.rooms.identity.resources.role import rules
 
 _READ_IMPLIED = ADMIN_OR_SYSTEM_READER
 _CHECK = allow("check_implied_role", _READ_IMPLIED)
+
+#: The rules of the roles that belong to a domain.
+DOMAIN_ROLES: dict[Verb, Allow] = {
+    "list": allow("list_domain_roles", ADMIN_OR_SYSTEM_READER),
+    "show": allow("get_domain_role", ADMIN_OR_SYSTEM_READER),
+    "create": allow("create_domain_role", ADMIN),
+    "update": allow("update_domain_role", ADMIN),
+    "delete": allow("delete_domain_role", ADMIN),
+}
 
 ROLE = Resource(
     name="role",
@@ -42,6 +51,8 @@ ROLE = Resource(
         "update": allow("update_role", ADMIN),
         "delete": allow("delete_role", ADMIN),
     },
+    policy_for=lambda role: DOMAIN_ROLES if role.get("domain_id") else {},
+    unknown_first=("show", "update", "delete"),
     create=rules.create,
     update=rules.update,
     delete=rules.delete,

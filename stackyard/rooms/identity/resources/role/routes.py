@@ -1,7 +1,7 @@
 """What roles answer beside their collection."""
 
-from stackyard.kernel.declare.resource import Allow, Route
-from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
+from stackyard.kernel.declare.resource import Route
+from stackyard.rooms.identity.policies import ADMIN_OR_SYSTEM_READER, allow
 from stackyard.rooms.identity.resources.role import resource as resource
 from stackyard.rooms.identity.resources.role import rules
 
@@ -13,13 +13,4 @@ ROUTES = [
         reads="database",
         allow=allow("list_role_inference_rules", ADMIN_OR_SYSTEM_READER),
     ),
-]
-
-#: Asked for, beside the role's own rule, when the role belongs to a domain.
-DOMAIN_ROLES: list[Allow] = [
-    allow("get_domain_role", ADMIN_OR_SYSTEM_READER),
-    allow("list_domain_roles", ADMIN_OR_SYSTEM_READER),
-    allow("create_domain_role", ADMIN),
-    allow("update_domain_role", ADMIN),
-    allow("delete_domain_role", ADMIN),
 ]

@@ -39,20 +39,13 @@ def create(work: Work, wanted: Record) -> Record:
     """Make a role of the cloud, or of a domain."""
     if wanted.get("domain_id"):
         rows.existing(work, domains.DOMAIN, wanted["domain_id"], is_domain=True)
-        _allowed_in_domain(work, "create", wanted)
     rows.free_name(work, resource.ROLE, wanted["name"], domain_id=wanted.get("domain_id"))
     return kernel_rows.insert(work, resource.ROLE, wanted)
-
-
-def _allowed_in_domain(work: Work, verb: str, role: Mapping[str, Any]) -> None:
-    if role.get("domain_id") and not work.allows(f"identity:{verb}_domain_role", target(work, role)):
-        raise denied(f"{verb}_domain_role")
 
 
 def update(work: Work, role: Record, changes: Record) -> Record:
     """Change a role; tokens show its new name at once."""
     rows.unchanged(role, changes, "domain_id")
-    _allowed_in_domain(work, "update", role)
     rows.mutable(resource.ROLE, role, changes)
     if changes.get("name", role.name) != role.name:
         rows.free_name(work, resource.ROLE, changes["name"], domain_id=role.domain_id)
@@ -62,7 +55,6 @@ def update(work: Work, role: Record, changes: Record) -> Record:
 
 def delete(work: Work, role: Record, query: Record) -> None:
     """Delete a role; nobody holds it any longer."""
-    _allowed_in_domain(work, "delete", role)
     rows.mutable(resource.ROLE, role)
     assignments.remove_role(work.tx, role.id)
     store.forget(work.tx, role.id)

@@ -23,24 +23,22 @@ from stackyard.rooms.identity.resources.user import resource, store
 
 def target(work: Work, user: Mapping[str, Any]) -> Mapping[str, Any]:
     """What check strings may name. A list is judged by the caller's own domain and narrowed to it."""
-    domain = user.get("domain_id")
-    if domain is None and "id" not in user and "name" in user:
-        domain = rows.own_domain(work)
-    user_id = user.get("id")
+    # What a path names and is not there is nobody's, the caller least of all.
+    user_id = user.get("id") or work.params.get("id")
     return members(
         {
             "user_id": user_id,
             "target.user.id": user_id,
-            "target.user.domain_id": domain,
+            "target.user.domain_id": user.get("domain_id"),
             "target.domain_id": work.caller.domain_id,
         }
     )
 
 
 def narrow(work: Work, statement: Any, query: Record) -> Any:
-    """Show the people of a domain theirs only, and of federated users those that are asked for."""
+    """With the token of a domain, only its people; of federated users those that are asked for."""
     statement = federation.narrowed(statement, resource.USER.table.c.id, query)
-    if work.caller.domain_id and not work.caller.is_admin:
+    if work.caller.domain_id:
         return statement.where(resource.USER.table.c.domain_id == work.caller.domain_id)
     return statement
 
@@ -109,4 +107,5 @@ def projects(work: Work, user: Record, body: Record, query: Record) -> dict[str,
 
 def groups_of(work: Work, user: Record, body: Record, query: Record) -> dict[str, Any]:
     """The groups the user is in."""
-    return render.collection(work, groups.GROUP, store.groups_of(work.tx, user.id), f"users/{user.id}/groups")
+    found = [each for each in store.groups_of(work.tx, user.id) if rows.in_reach(work, each)]
+    return render.collection(work, groups.GROUP, found, f"users/{user.id}/groups")
