@@ -171,7 +171,7 @@ class Cloud:
         self.observers = Observers(self.settings.state_dir)
         self.front = Front(
             Chain(self.services, router, self._validate), most=self.settings.max_requests,
-            origins=self.settings.cors_origins, beside=pages(
+            origins=self.settings.cors_origins, proxies=self.settings.trusted_proxies, beside=pages(
                 observer.metrics.registry, self.health, self.observers, [room.path for room in self.rooms]
             ),
         )  # fmt: skip

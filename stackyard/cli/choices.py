@@ -15,7 +15,7 @@ from stackyard.cli.operator import SOCKET, CommandFailed
 from stackyard.kernel.settings import Settings, load, save
 
 #: May be chosen anew at any start.
-CHANGEABLE = ("nodes", "tls", "tls_cert", "tls_key", "cors_origins", "token_provider")
+CHANGEABLE = ("nodes", "tls", "tls_cert", "tls_key", "cors_origins", "token_provider", "trusted_proxies")
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
 #: What a further server of a cloud is given before its first start, and what a disk of its own brings.
 BROUGHT = {"cloud.secret", "clouds.yaml", "lost+found"}
@@ -50,6 +50,7 @@ def settle(asked: argparse.Namespace) -> Settings:
         known = msgspec.structs.replace(known, **changed)
         _nodes(known.nodes)
         _tls(known)
+        _proxies(known.trusted_proxies)
         save(known)
     return known
 
@@ -63,6 +64,15 @@ def refuse_impossible(chosen: Settings) -> None:
     _address(chosen.host, chosen.port)
     _nodes(chosen.nodes)
     _tls(chosen)
+    _proxies(chosen.trusted_proxies)
+
+
+def _proxies(addresses: list[str]) -> None:
+    for address in addresses:
+        try:
+            ipaddress.ip_network(address, strict=False)
+        except ValueError:
+            raise CommandFailed(f"--trusted-proxies {address}: write addresses or networks, like 10.0.0.5.") from None
 
 
 def _state_folder(state: Path) -> None:

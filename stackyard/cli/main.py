@@ -115,6 +115,9 @@ def _up(command: argparse.ArgumentParser) -> None:
         "--cors-origins", type=_words, metavar="URL,…", help="web pages of these origins may use the API; '*' for all"
     )
     command.add_argument(
+        "--trusted-proxies", type=_words, metavar="ADDRESS,…", help="reverse proxies to believe about clients (none)"
+    )
+    command.add_argument(
         "--token-provider", choices=["fernet", "jws"], help="the form of new tokens (fernet); both are good always"
     )
     command.add_argument("--region", metavar="NAME", help="the region's name (RegionOne)")

@@ -19,7 +19,8 @@ class Settings(msgspec.Struct, kw_only=True):
     ("http://host:port") that images may be imported from though they are not on the public internet. nodes:
     ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one. tls: whether the API
     speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
-    cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once.
+    cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once. trusted_proxies:
+    addresses or networks of reverse proxies that are believed about their clients.
     """
 
     state_dir: Path
@@ -41,6 +42,7 @@ class Settings(msgspec.Struct, kw_only=True):
     tls_key: str = ""
     cors_origins: list[str] = []
     max_requests: int = 512
+    trusted_proxies: list[str] = []
 
     @property
     def base_url(self) -> str:

@@ -23,6 +23,7 @@ from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange
 from stackyard.kernel.request.cors import Origins
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.request.pages import Pages
+from stackyard.kernel.request.proxies import Proxies
 
 access = logging.getLogger("stackyard.access")
 #: Seconds that a client may take over each piece of a streamed body, and over the whole of any other.
@@ -39,14 +40,16 @@ class Front:
         patience: float = PATIENCE,
         most: int = 512,
         origins: Sequence[str] = (),
+        proxies: Sequence[str] = (),
         beside: Mapping[str, Page] | None = None,
     ) -> None:
-        """`patience`: see PATIENCE. `most`: requests answered at once. `origins`: see Origins. `beside`: pages that are
-        answered whatever else goes on."""
+        """`patience`: see PATIENCE. `most`: requests answered at once. `origins`: see Origins. `proxies`: see
+        Proxies. `beside`: pages that are answered whatever else goes on."""
         self.chain = chain
         self.patience = patience
         self.most = most
         self.origins = Origins(origins)
+        self.proxies = Proxies(proxies)
         self.beside = beside or {}
         self.at_once = 0
         self.pool = ThreadPoolExecutor(16, "handler")
@@ -70,7 +73,7 @@ class Front:
         """One request, from socket to answer."""
         assert resp is not None
         started = time.perf_counter()
-        exchange = Exchange(request=_request(req, self.chain.services.settings.base_url))
+        exchange = Exchange(request=_request(req, self.chain.services.settings.base_url, self.proxies))
         self.at_once += 1
         try:
             if (page := self.beside.get(exchange.request.path)) is not None:
@@ -154,21 +157,24 @@ class Front:
         self.slow_pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _request(req: falcon.asgi.Request, base_url: str) -> Request:
+def _request(req: falcon.asgi.Request, base_url: str, proxies: Proxies) -> Request:
     try:
         length = req.content_length
     except falcon.HTTPError:
         length = None
     path = req.path.rstrip("/") or "/"
     slash = len(req.path) > len(path)
+    headers = {name.lower(): value for name, value in req.headers.items()}
+    address, proxied = proxies.client(req.remote_addr, headers)
     return Request(
         method=req.method,
         path=path,
         base_url=base_url,
-        headers={name.lower(): value for name, value in req.headers.items()},
+        headers=headers,
         raw_query=parse_qsl(req.query_string, keep_blank_values=True),
         content_length=length,
-        remote_address=req.remote_addr,
+        remote_address=address,
+        proxied=proxied,
         trailing_slash=slash,
     )
 

@@ -11,7 +11,8 @@ from stackyard.kernel.storage.database import Record
 class Request:
     """A request after routing. `params` are the path's placeholders, `query` the declared query fields (or all raw
     ones, last value wins, when the route declares none), `body` the parsed and validated body (or the JSON as it came
-    when the route declares no fields), `stream` the unread body of a streaming route, in chunks."""
+    when the route declares no fields), `stream` the unread body of a streaming route, in chunks. `proxied`: passed on
+    by a reverse proxy that the operator trusts: only then do headers tell who the client is."""
 
     method: str
     path: str
@@ -24,6 +25,7 @@ class Request:
     stream: Iterator[bytes] | None = None
     content_length: int | None = None
     remote_address: str = ""
+    proxied: bool = False
     trailing_slash: bool = False
 
     @property

@@ -73,6 +73,7 @@ def config(
     made = uvicorn.Config(
         app, host=host, port=port, loop="uvloop", http=Protocol, lifespan="off", log_config=None, access_log=False,
         timeout_graceful_shutdown=grace, server_header=False, date_header=False,
+        proxy_headers=False,  # whom to believe is the front's to judge: see proxies.py
     )  # fmt: skip
     made.load()
     made.ssl = tls
