@@ -6,8 +6,19 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccessRule:
+    """Requests that a token may be used for: a service by its type in the catalog, a method, a pattern of paths (see
+    request/access.py)."""
+
+    service: str
+    method: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Caller:
-    """The user, scope and roles behind a request. Exactly one of project, domain, system is set, or none (unscoped)."""
+    """The user, scope and roles behind a request. Exactly one of project, domain, system is set, or none (unscoped).
+    `access_rules`: the only requests the token may be used for; None: whatever its roles allow."""
 
     user_id: str | None = None
     user_name: str | None = None
@@ -23,6 +34,7 @@ class Caller:
     roles: tuple[str, ...] = ()
     expires_at: datetime | None = None
     token: dict[str, Any] = field(default_factory=dict)
+    access_rules: tuple[AccessRule, ...] | None = None
 
     @property
     def is_admin(self) -> bool:

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -14,6 +14,9 @@ from stackyard.kernel.declare.resource import Allow, Resource, Route
 from stackyard.kernel.declare.versions import Microversions
 from stackyard.kernel.repair.reconcile import Reconciler
 from stackyard.kernel.work import Services, Work
+
+if TYPE_CHECKING:
+    from stackyard.kernel.request.exchange import Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +27,9 @@ class Room:
     name, catalog path) it registers in the catalog, the path may hold {project_id}. uses: rooms whose facades it calls.
     policies: rules besides those of resources and routes (shared checks). tables: those of its stores. reconcilers:
     its repairs, which also list mismatches for `stackyard check`. start(services): binds what the room needs at run
-    time, before the first request. seed(work): idempotent first rows, run at every start in one transaction after
-    migrations.
+    time, before the first request. always_permits(request):
+    whether the access rules of tokens do not matter to it. seed(work): idempotent first rows, run at every start in one
+    transaction after migrations.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Room:
     tables: Sequence[sa.Table] = ()
     reconcilers: Sequence[Reconciler] = ()
     start: Callable[[Services], None] | None = None
+    always_permits: Callable[["Request"], bool] | None = None
     seed: Callable[[Work], None] | None = None
 
     @property

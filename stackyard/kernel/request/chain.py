@@ -23,7 +23,7 @@ from stackyard.kernel.errors import (
     QuotaExceeded,
     Unauthorized,
 )
-from stackyard.kernel.request import routing, watch
+from stackyard.kernel.request import access, routing, watch
 from stackyard.kernel.request.endpoints import (
     Call,
     Endpoint,
@@ -111,7 +111,7 @@ class Chain:
         needed = exchange.endpoint.token if exchange.endpoint else "required"
         if token and needed != "none":
             try:
-                exchange.caller = self.validate_token(tx, token)
+                exchange.caller = self._within_its_rules(exchange, self.validate_token(tx, token))
             except Unauthorized:
                 if needed == "required":
                     raise
@@ -123,6 +123,21 @@ class Chain:
             if not _lacks_an_id(exchange):
                 self.router.candidates(exchange.request.method, exchange.request.path)
             raise NotFound("The resource could not be found.", remedy="The path ends where an id should follow.")
+
+    def _within_its_rules(self, exchange: Exchange, caller: Caller) -> Caller:
+        """The caller, unless their token is for other requests. 401, as keystonemiddleware answers for the services
+        that it guards."""
+        room, request = exchange.room, exchange.request
+        assert room is not None
+        if caller.access_rules is None or (room.always_permits and room.always_permits(request)):
+            return caller
+        types = [kind for kind, _, _ in room.services]
+        if access.permitted(caller.access_rules, types, room.path, request.method, request.path):
+            return caller
+        raise Unauthorized(
+            f"The access rules of the token do not permit {request.method} {request.path[:255]}.",
+            remedy="Use an application credential with an access rule for it.",
+        )
 
     def limit_body(self, exchange: Exchange) -> None:
         """Refuse a body that says it is too large before a byte of it is read."""

@@ -1,7 +1,8 @@
 """Fields that several resources of this room have alike."""
 
-from stackyard.kernel.declare.kinds import Anything, Boolean, Kind, MapOf, Nullable, Object, Text
+from stackyard.kernel.declare.kinds import Anything, Boolean, Kind, MapOf, Nullable, Object, Text, invalid
 from stackyard.kernel.declare.resource import NO_DEFAULT, Field, Internal
+from stackyard.kernel.storage.database import Record
 
 #: At least one character that is not white space.
 NOT_BLANK = r"(?s:.*\S.*)"
@@ -51,3 +52,23 @@ def Immutable() -> Field:
 def Extra() -> Field:
     """Attributes that the API does not know but keeps and shows, as Keystone does."""
     return Internal("extra", MapOf(Anything()))
+
+
+def NothingElse() -> Field:
+    """For resources that refuse what they do not know: gathers it, and `refuse_else` names it."""
+    return Field(
+        name="extra",
+        kind=MapOf(Anything()),
+        create=False,
+        update=False,
+        read=False,
+        filter=False,
+        sort=False,
+        stored=False,
+    )
+
+
+def refuse_else(wanted: Record) -> None:
+    """Raise BadRequest when the input had a member that the resource does not know."""
+    for name in wanted.pop("extra", None) or {}:
+        raise invalid(name, "is not known here: additional properties are not allowed.")

@@ -12,6 +12,8 @@ from stackyard.kernel.declare.resource import Allow
 ADMIN = "rule:admin_required"
 SYSTEM_READER = "(role:reader and system_scope:all)"
 ADMIN_OR_SYSTEM_READER = f"{ADMIN} or {SYSTEM_READER}"
+SYSTEM_ADMIN = "(role:admin and system_scope:all)"
+OWNER = "rule:owner"
 ANYONE = ""
 
 CLOUD_SCOPES = ("system", "project")

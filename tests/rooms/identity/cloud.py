@@ -47,6 +47,7 @@ class Cloud:
             bound={},
             signal=lambda name: None,
         )
+        self.clock = self.services.clock
         room.start(self.services)
         self.tokens = self.services.bound["identity"]
         self.front = Front(Chain(self.services, Router(endpoints(ROOM), [ROOM]), self.tokens.validate))
@@ -95,6 +96,12 @@ class Cloud:
         result = self.log_in(user, scope, password, domain)
         assert result.status_code == 201, result.text
         return str(result.headers["X-Subject-Token"])
+
+
+    def authenticate(self, methods: dict[str, Any], scope: Any = None, **headers: str) -> testing.Result:
+        """Ask for a token by these methods."""
+        auth = {"identity": {"methods": list(methods), **methods}, **({"scope": scope} if scope is not None else {})}
+        return self.ask("POST", "/v3/auth/tokens", {"auth": auth}, **headers)
 
 
 def project_scope(name: str, domain: str = "default") -> dict[str, Any]:

@@ -45,6 +45,22 @@ def cloud(seeded: Path, tmp_path: Path, clock: MovableClock) -> Iterator[Cloud]:
         cloud.close()
 
 
+@pytest.fixture(scope="module")
+def shared(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """One cloud for all tests of a file; its clock, `shared.clock`, can be moved."""
+    folder = tmp_path_factory.mktemp("shared") / "state"
+    with copied_state(seeded, folder):
+        cloud = Cloud(folder, MovableClock())
+        yield cloud
+        cloud.close()
+
+
+@pytest.fixture(scope="module")
+def admins(shared: Cloud) -> Admin:
+    """What the administrator can arrange in the shared cloud."""
+    return Admin(shared, shared.token("admin"))
+
+
 @pytest.fixture
 def admin(cloud: Cloud) -> str:
     """A token of the administrator, in the project admin."""

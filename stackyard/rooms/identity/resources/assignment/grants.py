@@ -10,6 +10,7 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render, rows
 from stackyard.rooms.identity.errors import denied
 from stackyard.rooms.identity.policies import members
+from stackyard.rooms.identity.resources.application_credential import store as application_credentials
 from stackyard.rooms.identity.resources.assignment import store
 from stackyard.rooms.identity.resources.assignment.store import Target
 from stackyard.rooms.identity.resources.domain import resource as domains
@@ -98,6 +99,8 @@ class Grants:
         actor_id, target, role = self._judge(work, request, "revoke")
         if not store.remove(work.tx, role.id, self.kind.actor, actor_id, target):
             raise self._missing(role, actor_id, target)
+        if self.kind.target == "project" and not self.kind.inherited:
+            application_credentials.remove_where_revoked(work.tx, self.kind.actor, actor_id, target.id)
         work.event(actor_id, "revoked", f"role {role.name} on {target.type} {target.id} was revoked")
         return Reply(status=204)
 

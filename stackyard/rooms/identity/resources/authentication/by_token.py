@@ -3,9 +3,10 @@
 from typing import Any
 
 from stackyard.kernel.declare.kinds import Object, Text
+from stackyard.kernel.errors import Forbidden
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
-from stackyard.rooms.identity.resources.token.proof import Proof
+from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 
 _SHAPE = Object({"id": Text(max=8192)}, required=["id"])
 
@@ -18,11 +19,14 @@ def read(given: Any, path: str) -> str:
 def prove(tx: Transaction, attempt: Attempt, token: str) -> Proof:
     """Whoever has a good token is its user; what bounds it bounds the new one."""
     claims = attempt.tokens.look_up(tx, token).claims
+    if claims.origin.trust_id or claims.origin.access_token_id:
+        raise Forbidden("A token issued via delegation cannot be used to get another.", remedy="Use what it came from.")
     return Proof(
         user_id=claims.user_id,
         generation=claims.generation,
         methods=claims.methods,
         parent=claims,
         until=claims.expires,
+        scope=Scope(claims.kind, claims.scope_id) if claims.origin.application_credential_id else None,
         origin=claims.origin,
     )

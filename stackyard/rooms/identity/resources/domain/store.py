@@ -10,6 +10,7 @@ from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.role import resource as roles
 from stackyard.rooms.identity.resources.role import store as implications
+from stackyard.rooms.identity.resources.user import belongings
 from stackyard.rooms.identity.resources.user import resource as users
 
 
@@ -43,5 +44,7 @@ def remove_contents(tx: Transaction, domain_id: str) -> None:
         sa.delete(implied).where(implied.c.prior_role_id.in_(owned_roles) | implied.c.implied_role_id.in_(owned_roles))
     )
     federation.forget_domain(tx, domain_id, owned_users)
+    belongings.remove_of_users(tx, owned_users)
+    belongings.remove_of_projects(tx, owned_projects)
     for table in (user, group, role, project):
         tx.execute(sa.delete(table).where(table.c.domain_id == domain_id))

@@ -37,9 +37,7 @@ def vouched(tx: Transaction, user_id: str, idp_id: str, group_ids: Collection[st
         tx.delete(MEMBERSHIP, user_id=user_id, group_id=group_id)
     for group_id in group_ids:
         if group_id not in known:
-            tx.insert(
-                MEMBERSHIP, {"user_id": user_id, "group_id": group_id, "expires": expires, "idp_id": idp_id}
-            )
+            tx.insert(MEMBERSHIP, {"user_id": user_id, "group_id": group_id, "expires": expires, "idp_id": idp_id})
         elif known[group_id].expires is not None:
             tx.update(MEMBERSHIP, {"expires": expires, "idp_id": idp_id}, user_id=user_id, group_id=group_id)
     return bool(stale)

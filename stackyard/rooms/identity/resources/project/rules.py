@@ -15,6 +15,7 @@ from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.domain import rules as domain_rules
 from stackyard.rooms.identity.resources.project import resource, store
 from stackyard.rooms.identity.resources.project.tags import MOST, TAG
+from stackyard.rooms.identity.resources.user import belongings
 
 #: How many projects may stand above one another below a domain, as in Keystone's default.
 DEEPEST = 5
@@ -142,6 +143,7 @@ def delete(work: Work, project: Record, query: Record) -> None:
     if store.children(work.tx, project.id):
         raise Forbidden(f"Cannot delete project {project.id} since it is not a leaf in the hierarchy.")
     assignments.remove_target(work.tx, project.id)
+    belongings.remove_of_projects(work.tx, [project.id])
     store.forget_default(work.tx, project.id)
     kernel_rows.remove(work, resource.PROJECT, project)
 

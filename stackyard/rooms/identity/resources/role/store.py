@@ -73,6 +73,12 @@ def by_name(tx: Transaction, name: str) -> Record | None:
     return tx.get(resource.ROLE.table, name=name, domain_id=None)
 
 
+def named(tx: Transaction, names: Iterable[str]) -> list[Record]:
+    """The cloud's roles of these names."""
+    role = resource.ROLE.table
+    return tx.all(sa.select(role).where(role.c.name.in_(list(names)), role.c.domain_id.is_(None)))
+
+
 def implies(tx: Transaction, prior_role_id: str, implied_role_id: str) -> bool:
     """Whether one role implies another directly."""
     return tx.get(IMPLIED, prior_role_id=prior_role_id, implied_role_id=implied_role_id) is not None

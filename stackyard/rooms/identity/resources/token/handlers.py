@@ -26,6 +26,8 @@ def show(work: Work, request: Request) -> Reply:
     """The token named by X-Subject-Token. With `allow_expired`, services may ask for one that has just run out."""
     text, token = _subject(work, request, expired="allow_expired" in request.query)
     _allowed(work, "check_token" if request.method == "HEAD" else "validate_token", token)
+    if token.caller.access_rules is not None and "openstack-identity-access-rules" not in request.headers:
+        raise NotFound("Could not find token: the service that asks does not enforce access rules, which it has.")
     services = None if "nocatalog" in request.query else catalogs.catalog(work.tx, token.caller.project_id)
     return Reply(body=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 

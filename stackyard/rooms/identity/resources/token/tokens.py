@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock
@@ -18,7 +20,8 @@ from stackyard.rooms.identity.resources.token import store
 from stackyard.rooms.identity.resources.token.claims import Claims, new_audit_id
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.token.provider import Provider
-from stackyard.rooms.identity.resources.token.rights import Rights, rights
+from stackyard.rooms.identity.resources.token.rights import Rights
+from stackyard.rooms.identity.resources.token.sources import rights
 from stackyard.rooms.identity.resources.user import store as users
 
 #: How many judged tokens are remembered; when full, all are forgotten, which costs each one more look-up.
@@ -169,6 +172,7 @@ def _caller(
         "roles": tuple(role.name for role in held.roles),
         "expires_at": instant(claims.expires),
         "system": claims.kind == "system",
+        "access_rules": held.access_rules,
     }
     # Check strings of the default policy reach into the token: token.domain.id, token.project.domain.id.
     token: dict[str, Any] = {
@@ -176,6 +180,8 @@ def _caller(
         "audit_ids": list(claims.audit_ids),
         **held.known,
     }
+    if origin := {name: value for name, value in msgspec.structs.asdict(claims.origin).items() if value}:
+        token["origin"] = origin
     if scope and domain:
         who |= {
             "project_id": scope.id,

@@ -18,7 +18,7 @@ from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.resources.project import resource as project_resource
-from stackyard.rooms.identity.resources.user import resource, store
+from stackyard.rooms.identity.resources.user import belongings, resource, store
 
 
 def target(work: Work, user: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -96,6 +96,7 @@ def delete(work: Work, user: Record, query: Record) -> None:
     memberships.leave(work.tx, user_id=user.id)
     federation.forget_user(work.tx, user.id)
     assignments.remove_actor(work.tx, user.id)
+    belongings.remove_of_users(work.tx, [user.id])
     kernel_rows.remove(work, resource.USER, user)
 
 

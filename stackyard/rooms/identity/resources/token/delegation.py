@@ -1,0 +1,50 @@
+"""What may not be done with tokens whose rights come from somebody's leave: it would outlast the leave, or widen it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stackyard.kernel.errors import Forbidden
+from stackyard.kernel.work import Work
+
+
+def refuse_restricted(work: Work) -> None:
+    """Raise Forbidden for a token of an application credential that is not unrestricted."""
+    if work.caller.token.get("application_credential", {}).get("restricted"):
+        raise Forbidden(
+            "A token of a restricted application credential may not manage credentials or trusts.",
+            remedy="Use a password, or an application credential made with 'unrestricted'.",
+        )
+
+
+def refuse_trust_and_oauth(work: Work, params: Mapping[str, Any]) -> None:
+    """Raise Forbidden for a token of a trust or of an OAuth access token."""
+    if _origin(work).keys() & {"trust_id", "access_token_id"}:
+        raise Forbidden("A token issued via delegation may not manage this.", remedy="Use a token of your own.")
+
+
+def refuse_any(work: Work) -> None:
+    """Raise Forbidden for any token whose rights are not simply its user's own."""
+    if _origin(work):
+        raise Forbidden("A token issued via delegation may not manage this.", remedy="Use a token of your own.")
+
+
+def may_reach(work: Work, project_id: str | None) -> bool:
+    """Whether the token may touch what is for that project: a delegated one stays in its own, and what is the user's as
+    such (their second factors) is nothing of it."""
+    return not _origin(work) or project_id == work.caller.project_id
+
+
+def within_project(work: Work, project_id: str | None) -> None:
+    """Raise Forbidden unless the token may touch what is for that project."""
+    if not may_reach(work, project_id):
+        raise Forbidden("The credential's project is not the one that the delegated token is for.")
+
+
+def bounds(work: Work) -> dict[str, str]:
+    """By whose leave the token acts, as credentials made with it remember it; empty for the user's own."""
+    return _origin(work)
+
+
+def _origin(work: Work) -> dict[str, str]:
+    found: dict[str, str] = work.caller.token.get("origin", {})
+    return found

@@ -1,0 +1,16 @@
+"""What goes with a user or a project when it is deleted: everything that is theirs and nobody else's."""
+
+from typing import Any
+
+from stackyard.kernel.storage.database import Transaction
+from stackyard.rooms.identity.resources.application_credential import store as application_credentials
+
+
+def remove_of_users(tx: Transaction, user_ids: Any) -> None:
+    """Delete what these users have. `user_ids`: a list or a select."""
+    application_credentials.remove_of_users(tx, user_ids)
+
+
+def remove_of_projects(tx: Transaction, project_ids: Any) -> None:
+    """Delete what is for these projects. `project_ids`: a list or a select."""
+    application_credentials.remove_of_projects(tx, project_ids)

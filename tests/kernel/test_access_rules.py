@@ -1,0 +1,47 @@
+"""Which requests an access rule names."""
+
+import pytest
+
+from stackyard.kernel.caller import AccessRule
+from stackyard.kernel.request.access import matches, permitted
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "named"),
+    [
+        ("/v2.0/ports", "/v2.0/ports", True),
+        ("/v2.0/ports", "/v2x0/ports", False),
+        ("/v2.0/ports", "/v2.0/ports/1", False),
+        ("/v2.0/*", "/v2.0/ports", True),
+        ("/v2.0/*", "/v2.0/", False),
+        ("/v2.0/*", "/v2.0/ports/1", False),
+        ("/v2.0/p*s/*", "/v2.0/ports/1", True),
+        ("/v2.0/ports/{port_id}", "/v2.0/ports/1", True),
+        ("/v2.0/ports/{port_id}", "/v2.0/ports/1/tags", False),
+        ("/v2.0/{a}/{b}/tags", "/v2.0/ports/1/tags", True),
+        ("/v2.0/**", "/v2.0/ports/1/tags", True),
+        ("/v2.0/**", "/v2.0/", True),
+        ("/**/tags", "/v2.0/ports/1/tags", True),
+        ("/**/tags", "/v2.0/ports/1", False),
+        ("/v2.0/a[b]+(c)", "/v2.0/a[b]+(c)", True),
+        ("/v2.0/{", "/v2.0/{", True),
+    ],
+)
+def test_a_pattern_names_paths(pattern: str, path: str, named: bool) -> None:
+    assert matches(pattern, path) is named
+
+
+def test_service_and_method_are_named_too_and_the_path_may_begin_at_the_service() -> None:
+    rules = [AccessRule(service="network", method="GET", path="/v2.0/ports")]
+    asked = {"services": ["network"], "base": "/networking", "method": "GET"}
+    assert permitted(rules, path="/networking/v2.0/ports", **asked)  # type: ignore[arg-type]
+    assert permitted(
+        [AccessRule(service="network", method="GET", path="/networking/**")], path="/networking/v2.0/ports", **asked
+    )  # type: ignore[arg-type]
+    assert not permitted(rules, path="/networking/v2.0/ports", **{**asked, "method": "POST"})  # type: ignore[arg-type]
+    assert not permitted(rules, path="/image/v2.0/ports", services=["image"], base="/image", method="GET")
+    assert not permitted([], path="/networking/v2.0/ports", **asked)  # type: ignore[arg-type]
+
+
+def test_no_pattern_takes_exponential_time() -> None:
+    assert not matches("/" + "**a" * 70 + "b", "/" + "a" * 2000)
