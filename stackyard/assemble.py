@@ -22,6 +22,7 @@ from stackyard.kernel.declare.room import Room
 from stackyard.kernel.journal import Book, Workers, auditing, from_environment, pruning
 from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.observe.health import Health
+from stackyard.kernel.observe.observer import Observer, tracer
 from stackyard.kernel.observe.pages import Observers, pages
 from stackyard.kernel.observe.standing import Standing
 from stackyard.kernel.repair.reconcilers import Reconcilers
@@ -106,7 +107,9 @@ class RemoteHost:
     def agent(self, changed: Callable[[dict[str, str]], None]) -> Agent:
         """The node, its engine up. changed: see Agent."""
         self.host.engine.start().wait_ready(60)
-        return Agent(self._home, self.host.drivers, CONTRACTS, self._facts, changed)
+        observer = Observer()
+        observer.tracer = tracer("", os.environ, "stackyard-node", self._home.record().name)
+        return Agent(self._home, self.host.drivers, CONTRACTS, self._facts, changed, observer=observer)
 
     def _facts(self) -> HostFacts:
         return cast(HostFacts, machine.facts(self._home.folder))
@@ -142,7 +145,8 @@ class Cloud:
         self.book = Book(self.rooms, self.bulletin)
         self.authority = Authority(self.database, self._now)
         observer = self.database.observer
-        self.nodes = ConnectedNodes(CONTRACTS, {"servers": (ServerList, self.authority)}, watch=observer.called)
+        observer.tracer = tracer(self.settings.traces, os.environ, "stackyard", _place(self.settings))
+        self.nodes = ConnectedNodes(CONTRACTS, {"servers": (ServerList, self.authority)}, watch=observer.calling)
         self.book.on_interrupt(self.nodes.interrupt)
         self.services = Services(
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
@@ -158,7 +162,7 @@ class Cloud:
             place=None if self.database.is_sqlite else _place(self.settings),
         )  # fmt: skip
         self.node = Node(
-            self._facts().hostname, self.drivers, CONTRACTS, self._facts, {"servers": ServerList}
+            self._facts().hostname, self.drivers, CONTRACTS, self._facts, {"servers": ServerList}, observer=observer
         )
         self.authority.own_node = self.node.name
         self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
@@ -265,6 +269,7 @@ class Cloud:
         self.nodes.close()
         self.front.close()
         self.database.close()
+        self.database.observer.close()
 
 
 def _built(driver: ContainerDriver) -> Iterator[bytes]:

@@ -20,7 +20,8 @@ class Settings(msgspec.Struct, kw_only=True):
     ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one. tls: whether the API
     speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
     cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once. trusted_proxies:
-    addresses or networks of reverse proxies that are believed about their clients.
+    addresses or networks of reverse proxies that are believed about their clients. traces: base URL of an
+    OpenTelemetry collector (OTLP over HTTP) that spans are sent to.
     """
 
     state_dir: Path
@@ -43,6 +44,7 @@ class Settings(msgspec.Struct, kw_only=True):
     cors_origins: list[str] = []
     max_requests: int = 512
     trusted_proxies: list[str] = []
+    traces: str = ""
 
     @property
     def base_url(self) -> str:

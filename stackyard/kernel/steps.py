@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.nodes import Nodes
-from stackyard.kernel.work import Services, Work
+
+if TYPE_CHECKING:
+    from stackyard.kernel.work import Services, Work
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,9 +40,9 @@ class Steps(Protocol):
     caller: Caller
     deadline: datetime
     nodes: Nodes
-    services: Services
+    services: "Services"
 
-    def write(self, name: str, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def write(self, name: str, change: Callable[Concatenate["Work", P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Change the database: `change(work, …)` commits together with the step's done mark, under the current
         epoch."""
 
@@ -54,11 +56,11 @@ class Steps(Protocol):
         database."""
 
     def writing(
-        self, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs
+        self, change: Callable[Concatenate["Work", P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Callable[[], T]:
         """A function that makes this change in a transaction of its own: for `undo`."""
 
-    def read(self, query: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def read(self, query: Callable[Concatenate["Work", P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Read the database now; not recorded, run again on every replay."""
 
     def wait(self, name: str, operation_id: str) -> None:

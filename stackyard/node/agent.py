@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from stackyard.kernel.observe.observer import Observer
 from stackyard.kernel.steps import Transient
 from stackyard.node.authority import Denied, ServerList
 from stackyard.node.dialler import Dialler
@@ -29,6 +30,7 @@ class Agent:
         changed: Callable[[dict[str, str]], None],
         *,
         every: float = 20.0,
+        observer: Observer | None = None,
     ) -> None:
         name = home.record().name
 
@@ -36,7 +38,7 @@ class Agent:
             # The cloud knows the host by the name it has joined with.
             return msgspec.structs.replace(facts(), hostname=name)
 
-        self.node = Node(name, drivers, contracts, named, {"servers": ServerList})
+        self.node = Node(name, drivers, contracts, named, {"servers": ServerList}, observer=observer)
         self._home = home
         self._every = every
         self._closed = threading.Event()

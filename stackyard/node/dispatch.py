@@ -4,7 +4,8 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 _REMEMBERED = 10_000
 
 _Caller = tuple[Link, int]
+Serving = Callable[[str | None, str, str], AbstractContextManager[None]]
 _Outcome = msgspec.Raw | Failure | Iterable[Any]
 
 
@@ -55,8 +57,10 @@ class Dispatcher:
     Shared by all links of a node: a call repeated over a new link (the server came back) joins the one still in flight.
     """
 
-    def __init__(self, targets: Mapping[str, Target], workers: int) -> None:
+    def __init__(self, targets: Mapping[str, Target], workers: int, serving: Serving | None = None) -> None:
+        """`serving`: gives, for a `traceparent`, a target and a method, the block in which the call runs."""
         self._targets = targets
+        self._serving = serving
         self._pool = Pool(workers, "call")
         self._lock = threading.Lock()
         self._epochs: OrderedDict[str, int] = OrderedDict()
@@ -136,7 +140,8 @@ class Dispatcher:
 
     def _run(self, running: _Running, call: Call, streams: dict[str, Incoming]) -> None:
         try:
-            outcome = self._outcome(running, call, streams)
+            with self._serving(call.trace, call.target, call.method) if self._serving else nullcontext():
+                outcome = self._outcome(running, call, streams)
         except BaseException as error:  # whatever it is, its caller waits for an answer
             failure = running.target.contract.failure(error)
             if not failure.name:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from stackyard.kernel.nodes import CURRENT_CALL, CallId
+from stackyard.kernel.observe.trace import traceparent
 from stackyard.kernel.steps import Cancelled, Transient
 from stackyard.node import messages
 from stackyard.node.contract import Contract, DriverError, Method
@@ -115,7 +116,8 @@ class Link:
         number, pending = self._expect(CURRENT_CALL.get())
         try:
             streams = {name: self._streams.produce(source, contract, None) for name, source in given.streams.items()}
-            self.tell(Call(number, target, method.name, given.plain, streams, pending.made_by, is_cancelled))
+            told = (pending.made_by, is_cancelled, traceparent())
+            self.tell(Call(number, target, method.name, given.plain, streams, *told))
             for stream in streams.values():
                 self._pump_argument(number, stream, pending)
             if given.cancel is not None:

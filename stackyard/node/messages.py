@@ -43,7 +43,8 @@ class Hello(_Message, frozen=True, tag="hello"):
 class Call(_Message, frozen=True, tag="call"):
     """Run a method of a target (a room's driver, or a service of the server).
 
-    streams: argument name to stream id. cancelled: the caller's `cancel` is set from the first.
+    streams: argument name to stream id. cancelled: the caller's `cancel` is set from the first. trace: the span that it
+    belongs to, as a `traceparent`.
     """
 
     id: int
@@ -53,6 +54,7 @@ class Call(_Message, frozen=True, tag="call"):
     streams: dict[str, int] = {}
     made_by: CallId | None = None
     cancelled: bool = False
+    trace: str | None = None
 
 
 class Result(_Message, frozen=True, tag="result"):

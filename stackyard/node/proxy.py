@@ -1,18 +1,22 @@
 """The stand-in for an object at the far end of a link: its contract's methods and attributes, looked up when used."""
 
-import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from stackyard.kernel.steps import Cancelled, Refused, Transient
 from stackyard.node.contract import Contract, Method
 from stackyard.node.link import Link
 
-#: Told of each call: target, method, how it ended (ok, transient, refused, cancelled, failed), seconds.
-Watch = Callable[[str, str, str, float], None]
+#: Gives, for a target and a method, the block in which the call is made.
+Watch = Callable[[str, str], AbstractContextManager[None]]
+
+
+def unwatched(target: str, method: str) -> AbstractContextManager[None]:
+    """Nobody looks."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,8 @@ class RemoteMethod:
         return self.method.name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        began, outcome = time.perf_counter(), "ok"
-        try:
+        with self.watch(self.target, self.method.name):
             return self.link().call(self.target, self.contract, self.method, args, kwargs)
-        except BaseException as error:
-            outcome = _outcome(error)
-            raise
-        finally:
-            self.watch(self.target, self.method.name, outcome, time.perf_counter() - began)
-
-
-def _outcome(error: BaseException) -> str:
-    kinds = {Cancelled: "cancelled", Transient: "transient", Refused: "refused"}
-    return next((told for kind, told in kinds.items() if isinstance(error, kind)), "failed")
 
 
 class Proxy:
@@ -50,7 +43,7 @@ class Proxy:
 
     def __init__(
         self, link: Callable[[], Link], attribute: Callable[[str], msgspec.Raw], target: str, contract: Contract,
-        watch: Watch = lambda target, method, outcome, seconds: None,
+        watch: Watch = unwatched,
     ) -> None:  # fmt: skip
         self._link = link
         self._attribute = attribute

@@ -3,10 +3,12 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
+from stackyard.kernel.observe.observer import Observer
 from stackyard.kernel.steps import Transient
 from stackyard.node import messages
 from stackyard.node.contract import Contract
@@ -45,13 +47,14 @@ class Node:
         *,
         workers: int = 64,
         announce_every: float = 15.0,
+        observer: Observer | None = None,
     ) -> None:
         self.name = name
         self._targets = {room: Target(Contract(contracts[room]), driver) for room, driver in drivers.items()}
         self._services = {service: Contract(protocol) for service, protocol in (services or {}).items()}
         self._facts = facts
         self._announce_every = announce_every
-        self._dispatcher = Dispatcher(self._targets, workers)
+        self._dispatcher = Dispatcher(self._targets, workers, partial((observer or Observer()).serving, name))
         # Read without the lock: it is replaced, never changed.
         self._links: list[Link] = []
         self._changing = threading.Lock()

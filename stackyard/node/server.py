@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from stackyard.node.dispatch import Dispatcher, Target
 from stackyard.node.link import Link
 from stackyard.node.messages import Call, Event, Hello, HostFacts
 from stackyard.node.pool import Pool
-from stackyard.node.proxy import Proxy, Watch
+from stackyard.node.proxy import Proxy, unwatched
 from stackyard.node.streams import Incoming
 from stackyard.node.transport import Transport
 
@@ -54,7 +55,8 @@ class ConnectedNodes:
     """The kernel's `Nodes`, over links.
 
     contracts: the Protocol of each room's driver. services: what nodes may call here, each with its Protocol. grace:
-    seconds that an interrupted call has to end by itself. watch: told of each call.
+    seconds that an interrupted call has to end by itself. watch: gives, for a host, a room
+    and a method, the block in which the driver is called.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class ConnectedNodes:
         now: Callable[[], datetime] = _now,
         grace: float = 10.0,
         workers: int = 16,
-        watch: Watch = lambda target, method, outcome, seconds: None,
+        watch: Callable[[str, str, str], AbstractContextManager[None]] | None = None,
     ) -> None:
         self._contracts = {room: Contract(protocol) for room, protocol in contracts.items()}
         targets = {name: Target(Contract(protocol), value) for name, (protocol, value) in (services or {}).items()}
@@ -103,7 +105,8 @@ class ConnectedNodes:
         driver; Cancelled when interrupted; DriverError for what the contract does not name.
         """
         contract = self._contracts[room]
-        return Proxy(partial(self._link, host, room), partial(self._attribute, host, room), room, contract, self._watch)
+        watch = partial(self._watch, host) if self._watch else unwatched
+        return Proxy(partial(self._link, host, room), partial(self._attribute, host, room), room, contract, watch)
 
     def wait_for(self, host: str, timeout: float) -> bool:
         """Wait until the host is connected, at most `timeout` seconds; whether it is."""

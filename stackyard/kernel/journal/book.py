@@ -14,6 +14,7 @@ from stackyard.kernel.errors import Conflict
 from stackyard.kernel.journal import ending
 from stackyard.kernel.journal.registry import Declared, Registry
 from stackyard.kernel.journal.tables import CANCELLED, DEAD, EVENTS, OPERATIONS, QUEUED, RUNNING
+from stackyard.kernel.observe.trace import traceparent
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Work
 
@@ -67,7 +68,7 @@ class Book:
             id=work.new_id(), room=declared.room, resource=resource.name, object_id=object_id, action=action,
             state=QUEUED, parent=parent, inputs=dict(inputs), state_before=_state_to_return_to(declared, state, live),
             requester=_requester(work.caller), project_id=record.get("project_id") or work.caller.project_id,
-            request_id=work.request_id, begun_at=now, due_at=now, epoch=0, crashes=0,
+            request_id=work.request_id, trace=traceparent(), begun_at=now, due_at=now, epoch=0, crashes=0,
             deadline=_deadline(work, planned.within + now, parent),
         )
         if planned.state is not None:

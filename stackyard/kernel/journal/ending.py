@@ -29,7 +29,7 @@ def end(tx: Transaction, operation: Record, state: str, reason: str | None, now:
     """End a live operation in this transaction and queue the operations that wait for it."""
     tx.connection.execute(_END, {"its_id": operation.id, "ending": state, "why": reason, "now": now})
     tx.connection.execute(_WAKE, {"its_id": operation.id, "now": now})
-    tx.after_commit(lambda: tx.observer.ended(operation, state, now))
+    tx.after_commit(lambda: tx.observer.ended(operation, state, reason, now))
 
 
 def note(tx: Transaction, operation: Record, kind: str, text: str, now: datetime, **details: Any) -> None:

@@ -17,6 +17,7 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.journal import crash
 from stackyard.kernel.journal.tables import OPERATIONS, RUNNING, STEPS
 from stackyard.kernel.nodes import CURRENT_CALL, CallId, Nodes
+from stackyard.kernel.observe.calls import noting
 from stackyard.kernel.steps import Cancelled, Refused
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services, Work
@@ -104,6 +105,8 @@ class Ledger:
         self.services = services
         self.claim = claim
         self._hook = hook
+        #: Those of the step under way.
+        self._calls: list[dict[str, Any]] = []
 
     def hold(self, tx: Transaction) -> None:
         """Make sure that the claim stands; in a write transaction it does so until that ends. Raises Lost,
@@ -128,7 +131,7 @@ class Ledger:
     def write(self, phase: str, name: str, kind: str, change: Callable[[Transaction], Any]) -> Any:
         """Perform a write step: effect and mark in one transaction."""
         started = self._start(name, kind)
-        with self.services.database.write() as tx:
+        with self.services.observer.stepping(self.claim.operation, name), self.services.database.write() as tx:
             self.hold(tx)
             row = self.mark(tx, phase, name, kind, change(tx), started)
             self._reach(name, crash.AFTER_EFFECT)
@@ -140,7 +143,8 @@ class Ledger:
         mine = self.claim.operation
         token = CURRENT_CALL.set(CallId(operation=mine.id, step=name, epoch=mine.epoch))
         try:
-            result = function()
+            with self.services.observer.stepping(mine, name), noting(self._calls):
+                result = function()
         finally:
             CURRENT_CALL.reset(token)
         self._reach(name, crash.AFTER_EFFECT)
@@ -163,7 +167,7 @@ class Ledger:
         values = Record(
             state=state, result=result, tries=(before.tries if before else 0) + 1, epoch=self.claim.operation.epoch,
             error=error or (before.error if before else None), started_at=started, ended_at=self.services.clock.now(),
-            kind=kind,
+            kind=kind, calls=self._calls or None,
         )
         key = {"operation": self.claim.operation.id, "phase": phase, "name": name}
         if before:
@@ -178,7 +182,7 @@ class Ledger:
         self.claim.steps[row.phase, row.name] = row
 
     def _start(self, name: str, kind: str) -> datetime:
-        self.claim.step, self.claim.kind = name, kind
+        self.claim.step, self.claim.kind, self._calls = name, kind, []
         self._reach(name, crash.BEFORE)
         return self.services.clock.now()
 
@@ -186,7 +190,7 @@ class Ledger:
         self.keep(row)
         self.services.observer.stepped(self.claim.operation, row)
         self._reach(row.name, crash.AFTER_RECORD)
-        self.claim.step, self.claim.kind = "", "code"
+        self.claim.step, self.claim.kind, self._calls = "", "code", []
         return recalled(row.result)
 
     def _reach(self, step: str, moment: str) -> None:

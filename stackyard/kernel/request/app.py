@@ -74,6 +74,7 @@ class Front:
         assert resp is not None
         started = time.perf_counter()
         exchange = Exchange(request=_request(req, self.chain.services.settings.base_url, self.proxies))
+        self.chain.services.observer.asked(exchange)
         self.at_once += 1
         try:
             if (page := self.beside.get(exchange.request.path)) is not None:

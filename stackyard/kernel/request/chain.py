@@ -23,6 +23,7 @@ from stackyard.kernel.errors import (
     QuotaExceeded,
     Unauthorized,
 )
+from stackyard.kernel.observe.trace import Trace, within
 from stackyard.kernel.request import access, routing, watch
 from stackyard.kernel.request.endpoints import (
     Call,
@@ -55,6 +56,9 @@ class Exchange:
     version: Version | None = None
     caller: Caller = ANONYMOUS
     call: Call | None = None
+    #: The span that this request is, and what caused it; None: it is not traced.
+    trace: Trace | None = None
+    cause: Trace | None = None
 
 
 class Chain:
@@ -227,6 +231,10 @@ class Chain:
 
     def run(self, exchange: Exchange) -> Reply:
         """Handle in the transaction the endpoint needs. Blocking."""
+        with within(exchange.trace):
+            return self._run(exchange)
+
+    def _run(self, exchange: Exchange) -> Reply:
         endpoint = exchange.endpoint
         assert endpoint is not None and exchange.call is not None
         if endpoint.before:
@@ -278,6 +286,8 @@ class Chain:
         """Headers every answer carries."""
         if exchange.request_id:
             reply.headers.setdefault("x-openstack-request-id", exchange.request_id)
+        if exchange.trace is not None:
+            reply.headers.setdefault("traceparent", str(exchange.trace))
         if exchange.room is not None and exchange.room.versions and exchange.version:
             for name, value in exchange.room.versions.headers(exchange.version).items():
                 reply.headers.setdefault(name, value)
