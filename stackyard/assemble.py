@@ -151,7 +151,7 @@ class Cloud:
         self.services = Services(
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
             clock=self.clock or cloud_clock(self.database), nodes=self.nodes, settings=self.settings, bound={},
-            signal=self._signal,
+            signal=self._signal, unified_limits=identity.unified_limits,
         )  # fmt: skip
         of_rooms = (each for room in self.rooms for each in room.reconcilers)
         self.reconcilers = Reconcilers(

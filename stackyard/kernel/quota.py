@@ -3,15 +3,19 @@
 A resource declares what of it is limited (`Resource.quotas`). What a project uses is what its rows say: it is counted
 in the transaction that adds to it, and as there is one writer, two requests never share the last place. No second book
 of usage is kept that could differ from the rows (docs/decisions/0011-usage-is-counted.md).
+
+Limits come from two books: the table here, which the services' own quota APIs write, and Keystone's unified limits,
+asked through `UnifiedLimits`. The more particular limit holds; of two as particular, the unified one
+(docs/decisions/0015-two-books-of-limits.md).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sa
 
-from stackyard.kernel.errors import QuotaExceeded
+from stackyard.kernel.errors import Conflict, QuotaExceeded
 from stackyard.kernel.storage.database import Column, table
 
 if TYPE_CHECKING:
@@ -53,9 +57,45 @@ class Quota:
 # -- limits --
 
 
+@dataclass(frozen=True)
+class SharedLimit:
+    """How much of something several projects may have together. holder: whose limit it is, for people."""
+
+    name: str
+    limit: int
+    holder: str
+    project_ids: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unified:
+    """Keystone's unified limits on what a service limits, by name: `usual` for every project, `own` for the one asked
+    about, `shared` for it and others together."""
+
+    usual: Mapping[str, int] = field(default_factory=dict)
+    own: Mapping[str, int] = field(default_factory=dict)
+    shared: Sequence[SharedLimit] = ()
+
+
+class UnifiedLimits(Protocol):
+    """The other book of limits. The identity room keeps it."""
+
+    def __call__(self, work: "Work", service: str, names: Sequence[str], project_id: str | None, /) -> Unified:
+        """The unified limits on these resources of a type of service, for a project or (None) for a new one."""
+
+
+def no_unified_limits(work: "Work", service: str, names: Sequence[str], project_id: str | None, /) -> Unified:
+    """A cloud without any."""
+    return Unified()
+
+
+def _unified(work: "Work", quotas: Sequence[Quota], project_id: str | None) -> Unified:
+    return work.services.unified_limits(work, quotas[0].service, [each.name for each in quotas], project_id)
+
+
 def defaults(work: "Work", quotas: Sequence[Quota]) -> dict[str, int]:
-    """The limits of a new project, by name."""
-    return of_class(work, quotas, DEFAULT_CLASS)
+    """The limits of a new project, by name: registered limits, else the default class's, else those declared."""
+    return of_class(work, quotas, DEFAULT_CLASS) | dict(_unified(work, quotas, None).usual)
 
 
 def of_class(work: "Work", quotas: Sequence[Quota], name: str) -> dict[str, int]:
@@ -64,8 +104,13 @@ def of_class(work: "Work", quotas: Sequence[Quota], name: str) -> dict[str, int]
 
 
 def limits(work: "Work", quotas: Sequence[Quota], project_id: str) -> dict[str, int]:
-    """The limits of a project: its own, else the default class's, else those declared."""
-    return defaults(work, quotas) | _set(work, quotas, "project", project_id)
+    """The limits of a project: its unified limit, else its quota, else those of a new one."""
+    return _of_project(work, quotas, project_id, _unified(work, quotas, project_id))
+
+
+def _of_project(work: "Work", quotas: Sequence[Quota], project_id: str, unified: Unified) -> dict[str, int]:
+    usual = of_class(work, quotas, DEFAULT_CLASS) | dict(unified.usual)
+    return usual | _set(work, quotas, "project", project_id) | dict(unified.own)
 
 
 def _set(work: "Work", quotas: Sequence[Quota], holder: str, name: str) -> dict[str, int]:
@@ -85,7 +130,17 @@ def projects_with_own(work: "Work", service: str) -> dict[str, dict[str, int]]:
 
 
 def set_for_project(work: "Work", service: str, project_id: str, wanted: Mapping[str, int]) -> None:
-    """Change some of a project's limits. They may be below what it uses: then it gets no more."""
+    """Change some of a project's limits. They may be below what it uses: then it gets no more. Raises Conflict where a
+    unified limit of the project holds instead."""
+    held = work.services.unified_limits(work, service, list(wanted), project_id).own
+    for name, limit in wanted.items():
+        if held.get(name, limit) != limit:
+            raise Conflict(
+                f"The quota of {name} cannot be set to {limit}: a unified limit of project {project_id} sets it to "
+                f"{held[name]}.",
+                field=name,
+                remedy="Change or delete that limit in the Identity API (openstack limit set).",
+            )
     _put(work, service, "project", project_id, wanted)
 
 
@@ -109,14 +164,14 @@ def reset(work: "Work", service: str, project_id: str) -> int:
 # -- usage --
 
 
-def usage(work: "Work", resource: "Resource", project_id: str) -> dict[str, int | float]:
-    """What a project has of everything that is limited of a resource, by the quota's name."""
+def usage(work: "Work", resource: "Resource", *project_ids: str) -> dict[str, int | float]:
+    """What projects have together of everything that is limited of a resource, by the quota's name."""
     source = resource.table
     sums = [
         (sa.func.count() if each.column is None else sa.func.sum(source.c[each.column])).label(each.name)
         for each in resource.quotas
     ]
-    found = work.tx.one(sa.select(*sums).select_from(source).where(source.c.project_id == project_id))
+    found = work.tx.one(sa.select(*sums).select_from(source).where(source.c.project_id.in_(project_ids)))
     return {name: _plain(value) for name, value in (found or {}).items()}
 
 
@@ -136,15 +191,25 @@ def take(
     project_id = values.get("project_id")
     if not more or not project_id:
         return
-    allowed, used = limits(work, list(more), project_id), usage(work, resource, project_id)
+    unified = _unified(work, list(more), project_id)
+    amounts = {each.name: amount for each, amount in more.items()}
+    _hold_to(amounts, _of_project(work, list(more), project_id, unified), usage(work, resource, project_id), "")
+    for each in unified.shared:
+        used = usage(work, resource, *each.project_ids)
+        _hold_to({each.name: amounts[each.name]}, {each.name: each.limit}, used, f" by the projects of {each.holder}")
+
+
+def _hold_to(
+    more: Mapping[str, float], allowed: Mapping[str, int], used: Mapping[str, int | float], whom: str
+) -> None:
     over = {
-        each.name: amount
-        for each, amount in more.items()
-        if allowed[each.name] != UNLIMITED and _plain(used[each.name] + amount) > allowed[each.name]
+        name: amount
+        for name, amount in more.items()
+        if allowed[name] != UNLIMITED and _plain(used[name] + amount) > allowed[name]
     }
     if over:
         said = "; ".join(
-            f"{name}: {used[name]} of at most {allowed[name]} are used, {_plain(amount)} more asked for"
+            f"{name}: {used[name]} of at most {allowed[name]} are used{whom}, {_plain(amount)} more asked for"
             for name, amount in over.items()
         )
         raise QuotaExceeded(

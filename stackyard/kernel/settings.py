@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, kw_only=True):
     port: int = 8800
     public_url: str = ""
     region: str = "RegionOne"
+    #: How unified limits of domains and projects bound each other, as Keystone's enforcement models of these names do.
+    limit_model: Literal["flat", "strict_two_level"] = "flat"
     database: str = ""
     engine: str = "private"
     external_cidr: str = "203.0.113.0/24"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.versions import Version
 from stackyard.kernel.observe.observer import Observer
+from stackyard.kernel.quota import UnifiedLimits, no_unified_limits
 from stackyard.kernel.storage.database import Database, Record, Transaction
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class Services:
     """What the composition root binds for every unit of work; the same object for the life of the process.
 
     `settings` are the cloud's (region, base URL, state directory, …); `bound` holds what a room binds at start for its
-    own later use, keyed by the room's name (a token cipher, an image store)."""
+    own later use, keyed by the room's name (a token cipher, an image store).
+    `unified_limits` is Keystone's book of limits, which quotas ask."""
 
     database: Database
     journal: Journal
@@ -81,6 +83,7 @@ class Services:
     settings: Any
     bound: dict[str, Any]
     signal: Callable[[str], None]
+    unified_limits: UnifiedLimits = no_unified_limits
 
     @property
     def observer(self) -> Observer:

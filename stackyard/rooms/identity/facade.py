@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from stackyard.kernel.caller import Caller, service_caller
+from stackyard.kernel.quota import Unified
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import rows, seed
+from stackyard.rooms.identity.resources.limit import unified as limits
 from stackyard.rooms.identity.resources.project import store
 from stackyard.rooms.identity.resources.project.resource import PROJECT
 from stackyard.rooms.identity.resources.token.tokens import Tokens
@@ -66,6 +68,11 @@ def service_identity(work: Work, room: str) -> Caller:
     """The identity under which a room acts on its own account, in the project `service`."""
     home = store.by_name(work.tx, SERVICE_PROJECT, "default")
     return service_caller(room, project_id=home.id if home else None)
+
+
+def unified_limits(work: Work, service: str, names: Sequence[str], project_id: str | None, /) -> Unified:
+    """The unified limits on these resources of a type of service, for a project or (None) for a new one."""
+    return limits.unified(work, service, names, project_id)
 
 
 def register_services(work: Work, services: Sequence[tuple[str, str, str]]) -> None:

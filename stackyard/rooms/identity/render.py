@@ -41,7 +41,7 @@ def item(work: Work, resource: Resource, record: Record) -> dict[str, Any]:
     """An object as the API shows it, with its link."""
     if resource.load:
         resource.load(work, [record])
-    return show(work, resource, record, DIALECT, url(work, f"{resource.many}/{record.id}"))
+    return show(work, resource, record, DIALECT, url(work, f"{resource.path.removeprefix('/v3/')}/{record.id}"))
 
 
 def collection(work: Work, resource: Resource, records: Sequence[Record], path: str) -> dict[str, Any]:

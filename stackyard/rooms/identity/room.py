@@ -12,8 +12,12 @@ from stackyard.rooms.identity.reconcile import ROTATION
 from stackyard.rooms.identity.render import DIALECT
 from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
 from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
+from stackyard.rooms.identity.resources.domain_config.routes import RULES as CONFIG_RULES
+from stackyard.rooms.identity.resources.domain_config.store import DOMAIN_OPTION
+from stackyard.rooms.identity.resources.endpoint_filter.store import PROJECT_ENDPOINT, PROJECT_GROUP
 from stackyard.rooms.identity.resources.federation.store import FEDERATED
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
+from stackyard.rooms.identity.resources.policy.store import ASSOCIATION
 from stackyard.rooms.identity.resources.role.resource import DOMAIN_ROLES
 from stackyard.rooms.identity.resources.role.store import IMPLIED
 from stackyard.rooms.identity.resources.token.provider import Provider
@@ -51,8 +55,20 @@ ROOM = Room(
     dialect=DIALECT,
     resources=_RESOURCES,
     routes=_ROUTES,
-    policies=[*SHARED, *DOMAIN_ROLES.values(), *TOKEN_RULES, *GRANT_RULES],
-    tables=[ASSIGNMENT, MEMBERSHIP, IMPLIED, REVOCATION, CHANGE, KEY, FEDERATED],
+    policies=[*SHARED, *DOMAIN_ROLES.values(), *TOKEN_RULES, *GRANT_RULES, *CONFIG_RULES],
+    tables=[
+        ASSIGNMENT,
+        MEMBERSHIP,
+        IMPLIED,
+        REVOCATION,
+        CHANGE,
+        KEY,
+        FEDERATED,
+        ASSOCIATION,
+        PROJECT_ENDPOINT,
+        PROJECT_GROUP,
+        DOMAIN_OPTION,
+    ],
     reconcilers=[ROTATION],
     start=start,
     always_permits=always_permits,

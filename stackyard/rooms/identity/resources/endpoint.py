@@ -10,6 +10,8 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
 from stackyard.rooms.identity.resources import region, service
+from stackyard.rooms.identity.resources.endpoint_filter import store as filters
+from stackyard.rooms.identity.resources.policy import store as policies
 
 
 def create(work: Work, wanted: Record) -> Record:
@@ -27,6 +29,13 @@ def update(work: Work, endpoint: Record, changes: Record) -> Record:
     _take_older_word(work, changes)
     _check_region(work, changes)
     return kernel_rows.change(work, ENDPOINT, endpoint, changes)
+
+
+def delete(work: Work, endpoint: Record, query: Record) -> None:
+    """Delete an endpoint; no project and no policy is associated with it any longer."""
+    filters.forget_endpoint(work.tx, endpoint.id)
+    policies.forget(work.tx, endpoint_id=endpoint.id)
+    kernel_rows.remove(work, ENDPOINT, endpoint)
 
 
 def _take_older_word(work: Work, given: Record) -> None:
@@ -91,5 +100,6 @@ ENDPOINT = Resource(
     },
     create=create,
     update=update,
+    delete=delete,
     doc="An endpoint is the address of a service for the public, for other services or for its administrators.",
 )

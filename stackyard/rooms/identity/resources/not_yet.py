@@ -7,11 +7,8 @@ from stackyard.kernel.work import Work
 
 #: Collections, with a member below each unless the path ends in "!".
 _PATHS = (
-    "/v3/credentials", "/v3/policies", "/v3/limits", "/v3/limits/model!", "/v3/registered_limits",
-    "/v3/users/{user_id}/credentials/OS-EC2", "/v3/domains/config/default!", "/v3/domains/{domain_id}/config",
+    "/v3/credentials", "/v3/users/{user_id}/credentials/OS-EC2",
     "/v3/OS-TRUST/trusts", "/v3/OS-TRUST/trusts/{trust_id}/roles", "/v3/OS-OAUTH1/consumers", "/v3/OS-OAUTH2/token!",
-    "/v3/OS-EP-FILTER/endpoint_groups", "/v3/OS-EP-FILTER/projects/{project_id}/endpoints",
-    "/v3/OS-EP-FILTER/projects/{project_id}/endpoint_groups!", "/v3/OS-EP-FILTER/endpoints/{endpoint_id}/projects!",
     "/v3/OS-REVOKE/events!",
     "/v3/ec2tokens!", "/v3/s3tokens!",
 )  # fmt: skip

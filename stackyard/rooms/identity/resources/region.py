@@ -14,6 +14,7 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.identity import fields, render, rows
 from stackyard.rooms.identity.policies import ADMIN, ANYONE, allow
 from stackyard.rooms.identity.resources import endpoint
+from stackyard.rooms.identity.resources.policy import store as policies
 
 
 def create(work: Work, wanted: Record) -> Record:
@@ -44,6 +45,7 @@ def delete(work: Work, region: Record, query: Record) -> None:
         )
     for child in work.tx.find(REGION.table, parent_region_id=region.id):
         delete(work, child, query)
+    policies.forget(work.tx, region_id=region.id)
     kernel_rows.remove(work, REGION, region)
 
 

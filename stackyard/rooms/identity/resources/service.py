@@ -10,11 +10,16 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
 from stackyard.rooms.identity.resources import endpoint
+from stackyard.rooms.identity.resources.limit import store as limits
+from stackyard.rooms.identity.resources.policy import store as policies
 
 
 def delete(work: Work, service: Record, query: Record) -> None:
     """Delete a service with its endpoints."""
-    work.tx.delete(endpoint.ENDPOINT.table, service_id=service.id)
+    for each in work.tx.find(endpoint.ENDPOINT.table, service_id=service.id):
+        endpoint.delete(work, each, query)
+    policies.forget(work.tx, service_id=service.id)
+    limits.forget_service(work.tx, service.id)
     kernel_rows.remove(work, SERVICE, service)
 
 

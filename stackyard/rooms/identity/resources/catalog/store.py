@@ -10,12 +10,14 @@ from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources import endpoint as endpoints
 from stackyard.rooms.identity.resources import region as regions
 from stackyard.rooms.identity.resources import service as services
+from stackyard.rooms.identity.resources.endpoint_filter import store as filters
 
 _PLACEHOLDER = re.compile(r"[%$]\((?:project_id|tenant_id)\)s")
 
 
 def catalog(tx: Transaction, project_id: str | None) -> list[dict[str, Any]]:
-    """The catalog for a token's project. Addresses that name the project are left out for tokens without one."""
+    """The catalog for a token's project. Addresses that name the project are left out for tokens without one; a project
+    that is associated with endpoints has those alone, and the services they are of."""
     service, endpoint = services.SERVICE.table, endpoints.ENDPOINT.table
     ordered = sa.select(service).where(service.c.enabled.is_(True)).order_by(service.c.type, service.c.id)
     entries = {
@@ -34,7 +36,16 @@ def catalog(tx: Transaction, project_id: str | None) -> list[dict[str, Any]]:
                     "region": row.region_id,
                 }
             )
-    return list(entries.values())
+    return _filtered(tx, project_id, list(entries.values()))
+
+
+def _filtered(tx: Transaction, project_id: str | None, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kept = {each.id for each in filters.endpoints_of_project(tx, project_id)} if project_id else set()
+    if not kept:
+        return entries
+    for entry in entries:
+        entry["endpoints"] = [each for each in entry["endpoints"] if each["id"] in kept]
+    return [entry for entry in entries if entry["endpoints"]]
 
 
 def _address(url: str, project_id: str | None) -> str | None:

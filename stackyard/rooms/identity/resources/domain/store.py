@@ -4,9 +4,11 @@ import sqlalchemy as sa
 
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources.assignment import store as assignments
+from stackyard.rooms.identity.resources.domain_config import store as configurations
 from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
+from stackyard.rooms.identity.resources.limit import store as limits
 from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.role import resource as roles
 from stackyard.rooms.identity.resources.role import store as implications
@@ -46,5 +48,7 @@ def remove_contents(tx: Transaction, domain_id: str) -> None:
     federation.forget_domain(tx, domain_id, owned_users)
     belongings.remove_of_users(tx, owned_users)
     belongings.remove_of_projects(tx, owned_projects)
+    limits.forget_holders(tx, [domain_id])
+    configurations.remove(tx, domain_id)
     for table in (user, group, role, project):
         tx.execute(sa.delete(table).where(table.c.domain_id == domain_id))

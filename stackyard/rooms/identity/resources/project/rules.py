@@ -13,6 +13,7 @@ from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.domain import rules as domain_rules
+from stackyard.rooms.identity.resources.limit import enforcement
 from stackyard.rooms.identity.resources.project import resource, store
 from stackyard.rooms.identity.resources.project.tags import MOST, TAG
 from stackyard.rooms.identity.resources.user import belongings
@@ -105,9 +106,10 @@ def _check_parent(work: Work, parent_id: str) -> None:
     above = store.ancestors(work.tx, parent.id)
     if not all(each.enabled for each in (parent, *above)):
         raise Forbidden(f"Cannot create a project below {parent_id}: it, or a project above it, is disabled.")
-    if len(above) >= DEEPEST:
+    deepest = enforcement.deepest(work, DEEPEST)
+    if len(above) >= deepest:
         raise Forbidden(
-            f"Max hierarchy depth reached for {parent_id} branch.", remedy=f"At most {DEEPEST} levels are allowed."
+            f"Max hierarchy depth reached for {parent_id} branch.", remedy=f"At most {deepest} levels are allowed."
         )
 
 

@@ -41,6 +41,11 @@ def descendants(tx: Transaction, project_id: str) -> list[Record]:
     return tx.all(found.order_by(tree.c.depth, project.c.name))
 
 
+def in_domain(tx: Transaction, domain_id: str) -> list[Record]:
+    """The projects of a domain."""
+    return tx.find(resource.PROJECT.table, domain_id=domain_id)
+
+
 def children(tx: Transaction, project_id: str) -> list[Record]:
     """The projects right below one."""
     return tx.find(resource.PROJECT.table, parent_id=project_id)

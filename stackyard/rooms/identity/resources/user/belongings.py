@@ -4,6 +4,8 @@ from typing import Any
 
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources.application_credential import store as application_credentials
+from stackyard.rooms.identity.resources.endpoint_filter import store as filters
+from stackyard.rooms.identity.resources.limit import store as limits
 
 
 def remove_of_users(tx: Transaction, user_ids: Any) -> None:
@@ -14,3 +16,5 @@ def remove_of_users(tx: Transaction, user_ids: Any) -> None:
 def remove_of_projects(tx: Transaction, project_ids: Any) -> None:
     """Delete what is for these projects. `project_ids`: a list or a select."""
     application_credentials.remove_of_projects(tx, project_ids)
+    filters.forget_projects(tx, project_ids)
+    limits.forget_holders(tx, project_ids)

@@ -1,0 +1,67 @@
+"""What domains have set for themselves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from stackyard.kernel.storage.database import Column, Json, Transaction, table
+from stackyard.rooms.identity.resources.domain_config.options import OPTIONS
+
+DOMAIN_OPTION = table(
+    "identity_domain_option",
+    Column("domain_id", sa.String(64), primary_key=True),
+    Column("group", sa.String(64), primary_key=True),
+    Column("option", sa.String(64), primary_key=True),
+    Column("value", Json),
+)
+
+#: group → option → value
+Configuration = dict[str, dict[str, Any]]
+
+
+def own(tx: Transaction, domain_id: str) -> Configuration:
+    """What a domain has set, secrets included."""
+    found: Configuration = {}
+    for row in tx.find(DOMAIN_OPTION, domain_id=domain_id):
+        found.setdefault(row.group, {})[row.option] = row.value
+    return found
+
+
+def put(tx: Transaction, domain_id: str, configuration: Mapping[str, Mapping[str, Any]]) -> None:
+    """Set these options; others stay."""
+    for group, options in configuration.items():
+        for option, value in options.items():
+            key = {"domain_id": domain_id, "group": group, "option": option}
+            tx.delete(DOMAIN_OPTION, **key)
+            tx.insert(DOMAIN_OPTION, {**key, "value": value})
+
+
+def remove(tx: Transaction, domain_id: str, **part: str) -> int:
+    """Unset a domain's options: all, those of a `group`, or one `option` of it; returns how many."""
+    return tx.delete(DOMAIN_OPTION, domain_id=domain_id, **part)
+
+
+def effective(tx: Transaction, domain_id: str) -> Configuration:
+    """What holds in a domain, for what keeps its users: its own options over the defaults, secrets included. A text may
+    name a sensitive option of its group, as in `ldap://%(user)s:%(password)s@host`."""
+    set_here = own(tx, domain_id)
+    found: Configuration = {}
+    for group, options in OPTIONS.items():
+        values = {name: each.default for name, each in options.items()} | set_here.get(group, {})
+        secrets = {name: str(values[name]) for name, each in options.items() if each.sensitive and values[name]}
+        found[group] = {name: _filled_in(value, secrets) for name, value in values.items()}
+    return found
+
+
+def _filled_in(value: Any, secrets: Mapping[str, str]) -> Any:
+    if not isinstance(value, str):
+        return value
+    for name, secret in secrets.items():
+        value = value.replace(f"%({name})s", secret)
+    return value
+
+
+def is_set(tx: Transaction, domain_id: str) -> bool:
+    """Whether a domain has set anything for itself."""
+    return tx.one(sa.select(DOMAIN_OPTION.c.option).where(DOMAIN_OPTION.c.domain_id == domain_id)) is not None
