@@ -5,14 +5,14 @@ import ipaddress
 import socket
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from stackyard.cli.operator import SOCKET, CommandFailed
-from stackyard.kernel.settings import Settings, load, save
+from stackyard.kernel.settings import SecurityCompliance, Settings, load, save
 
 #: May be chosen anew at any start.
 CHANGEABLE = ("nodes", "tls", "tls_cert", "tls_key", "cors_origins", "token_provider", "trusted_proxies")
@@ -31,6 +31,8 @@ def settle(asked: argparse.Namespace) -> Settings:
     given = {name: getattr(asked, name) for name in CHOICES if getattr(asked, name, None) is not None}
     changed = {name: getattr(asked, name) for name in CHANGEABLE if getattr(asked, name, None) is not None}
     known = load(state)
+    if given_rules := dict(getattr(asked, "security_compliance", None) or ()):
+        changed["security_compliance"] = compliance(known, given_rules)
     if known is None:
         chosen = Settings(state_dir=state, **given, **changed)
         refuse_impossible(chosen)
@@ -53,6 +55,21 @@ def settle(asked: argparse.Namespace) -> Settings:
         _proxies(known.trusted_proxies)
         save(known)
     return known
+
+
+def compliance(known: Settings | None, given: Mapping[str, str]) -> SecurityCompliance:
+    """The rules for passwords and accounts with these changed. Raises CommandFailed for what is no such rule."""
+    before = msgspec.to_builtins(known.security_compliance if known else SecurityCompliance())
+    lists = {name for name, value in before.items() if isinstance(value, list)}
+    for name, value in given.items():
+        if name not in before:
+            raise CommandFailed(f"--security-compliance {name}: there is no such rule; there are {', '.join(before)}.")
+        before[name] = value.split() if name in lists else value if value else None
+    unset = {name: value for name, value in before.items() if value is not None}
+    try:
+        return msgspec.convert(unset, SecurityCompliance, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise CommandFailed(f"--security-compliance: {error}.") from None
 
 
 def refuse_impossible(chosen: Settings) -> None:

@@ -120,6 +120,11 @@ def _up(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--token-provider", choices=["fernet", "jws"], help="the form of new tokens (fernet); both are good always"
     )
+    command.add_argument(
+        "--security-compliance", type=_rule, action="append", metavar="RULE=VALUE",
+        help="a rule for passwords and accounts, by Keystone's name (lockout_failure_attempts=5); may be given several "
+        "times, at any start; with no value it ends",
+    )  # fmt: skip
     command.add_argument("--region", metavar="NAME", help="the region's name (RegionOne)")
     command.add_argument("--engine", metavar="URL", help="use an existing Docker (unix:///…) instead of a private one")
     command.add_argument("--external-cidr", metavar="CIDR", help="the range of the network 'public' (203.0.113.0/24)")
@@ -129,6 +134,11 @@ def _up(command: argparse.ArgumentParser) -> None:
 def _file(path: str) -> str:
     """Absolute, because the server runs elsewhere."""
     return str(Path(path).absolute()) if path else ""
+
+
+def _rule(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name.strip(), value.strip()
 
 
 def _words(text: str) -> list[str]:

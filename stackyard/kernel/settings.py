@@ -2,13 +2,49 @@
 start."""
 
 import os
+import re
 import secrets
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 FILE = "settings.json"
+
+
+class SecurityCompliance(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Rules for passwords and accounts, by Keystone's names in [security_compliance]. None: there is no such rule.
+
+    Days: disable_user_account_days_inactive, password_expires_days, minimum_password_age. lockout_duration: seconds.
+    unique_last_password_count: passwords in a row that must differ, the new one included. password_regex: what a
+    password must match from its beginning; password_regex_description: how that is told to people.
+    report_invalid_password_hash: ["event"] logs a keyed digest of wrong passwords.
+    """
+
+    disable_user_account_days_inactive: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    lockout_failure_attempts: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    lockout_duration: Annotated[int, msgspec.Meta(ge=1)] = 1800
+    password_expires_days: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    unique_last_password_count: Annotated[int, msgspec.Meta(ge=0, le=24)] = 0
+    minimum_password_age: Annotated[int, msgspec.Meta(ge=0)] = 0
+    password_regex: str | None = None
+    password_regex_description: str | None = None
+    change_password_upon_first_use: bool = False
+    report_invalid_password_hash: list[Literal["event"]] = []
+    invalid_password_hash_secret_key: str = ""
+    invalid_password_hash_function: Literal["sha256", "sha384", "sha512"] = "sha256"
+    invalid_password_hash_max_chars: Annotated[int, msgspec.Meta(ge=1, le=88)] = 10
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for rules that cannot hold together."""
+        try:
+            re.compile(self.password_regex or "")
+        except re.error as error:
+            raise ValueError(f"password_regex is no regular expression: {error}") from error
+        if self.report_invalid_password_hash and not self.invalid_password_hash_secret_key:
+            raise ValueError("report_invalid_password_hash needs invalid_password_hash_secret_key")
+        if self.password_expires_days is not None and self.minimum_password_age >= self.password_expires_days:
+            raise ValueError("minimum_password_age must be less than password_expires_days")
 
 
 class Settings(msgspec.Struct, kw_only=True):
@@ -21,7 +57,7 @@ class Settings(msgspec.Struct, kw_only=True):
     speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
     cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once. trusted_proxies:
     addresses or networks of reverse proxies that are believed about their clients. traces: base URL of an
-    OpenTelemetry collector (OTLP over HTTP) that spans are sent to.
+    OpenTelemetry collector (OTLP over HTTP) that spans are sent to. security_compliance: see there.
     """
 
     state_dir: Path
@@ -47,6 +83,7 @@ class Settings(msgspec.Struct, kw_only=True):
     max_requests: int = 512
     trusted_proxies: list[str] = []
     traces: str = ""
+    security_compliance: SecurityCompliance = SecurityCompliance()
 
     @property
     def base_url(self) -> str:

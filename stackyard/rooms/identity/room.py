@@ -17,6 +17,7 @@ from stackyard.rooms.identity.resources.domain_config.store import DOMAIN_OPTION
 from stackyard.rooms.identity.resources.endpoint_filter.store import PROJECT_ENDPOINT, PROJECT_GROUP
 from stackyard.rooms.identity.resources.federation.store import FEDERATED
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
+from stackyard.rooms.identity.resources.password.store import HISTORY, LOGIN
 from stackyard.rooms.identity.resources.policy.store import ASSOCIATION
 from stackyard.rooms.identity.resources.role.resource import DOMAIN_ROLES
 from stackyard.rooms.identity.resources.role.store import IMPLIED
@@ -26,6 +27,7 @@ from stackyard.rooms.identity.resources.token.store import CHANGE, REVOCATION
 from stackyard.rooms.identity.resources.token.tokens import Tokens
 from stackyard.rooms.identity.rotation import Reseal
 from stackyard.rooms.identity.store import KEY
+from stackyard.rooms.identity.throttle import Throttle
 
 
 def start(services: Services) -> None:
@@ -33,6 +35,7 @@ def start(services: Services) -> None:
     lacks the secret that the keys were sealed with."""
     keys = Keys.of(services.database, services.settings.state_dir, services.clock.now())
     services.bound["identity_keys"] = keys
+    services.bound["identity_throttle"] = Throttle()
     services.bound["identity_reseals"] = RESEALS
     provider = Provider(keys, services.settings.token_provider)
     services.bound["identity"] = Tokens(provider, services.clock, services.settings.token_lifetime)
@@ -68,6 +71,8 @@ ROOM = Room(
         PROJECT_ENDPOINT,
         PROJECT_GROUP,
         DOMAIN_OPTION,
+        HISTORY,
+        LOGIN,
     ],
     reconcilers=[ROTATION],
     start=start,

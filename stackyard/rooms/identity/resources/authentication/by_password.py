@@ -5,13 +5,13 @@ from typing import Any
 
 from stackyard.kernel.declare.kinds import Object, Text, invalid
 from stackyard.kernel.storage.database import Record, Transaction
-from stackyard.rooms.identity.errors import unauthenticated
-from stackyard.rooms.identity.passwords import MAX_LENGTH, verify_password
+from stackyard.rooms.identity.passwords import MAX_LENGTH
 from stackyard.rooms.identity.resources.authentication import named
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt, Proving
 from stackyard.rooms.identity.resources.authentication.named import Named, Naming
+from stackyard.rooms.identity.resources.password.verify import refuse_expired, verify
 from stackyard.rooms.identity.resources.token.proof import Proof
-from stackyard.rooms.identity.resources.user import store as users
+from stackyard.rooms.identity.throttle import Throttle
 
 _SHAPE = Object({"user": Naming(password=Text(max=MAX_LENGTH))}, required=["user"])
 
@@ -34,17 +34,13 @@ def read(given: Any, path: str) -> Login:
 
 def prove(tx: Transaction, attempt: Attempt, login: Login) -> Proving:
     """Later: hashing takes too long for an open transaction."""
-    user = named.user(tx, login.user)
-    return lambda: _verified(attempt, user, login.password)
+    user, name = named.user(tx, login.user), named.spoken(tx, login.user)
+    return lambda: _verified(attempt, name, user, login.password)
 
 
-def _verified(attempt: Attempt, user: Record | None, password: str) -> Proof:
-    stored = user.password_hash if user else None
-    good = verify_password(password, stored, attempt.services.settings.password_cost)
-    if user is None or not good:
-        raise unauthenticated()
-    with attempt.database.read() as tx:
-        now = users.by_id(tx, user.id)
-    if now is None or now.password_hash != stored:
-        raise unauthenticated()
-    return Proof(user_id=user.id, generation=now.generation)
+def _verified(attempt: Attempt, name: object, user: Record | None, password: str) -> Proof:
+    throttle: Throttle = attempt.services.bound["identity_throttle"]
+    with throttle.attempt(name, attempt.request.remote_address):
+        verified = verify(attempt.services, user, password)
+    known = refuse_expired(verified)
+    return Proof(user_id=known.id, generation=known.generation)

@@ -54,6 +54,14 @@ def user(tx: Transaction, wanted: Named) -> Record | None:
     return users.by_name(tx, wanted.name or "", domain.id) if domain else None
 
 
+def spoken(tx: Transaction, wanted: Named) -> tuple[str, ...]:
+    """How the user was named, in one way for each, whether there is such a user or not."""
+    if wanted.id:
+        return "id", wanted.id
+    domain = _domain(tx, wanted)
+    return "name", wanted.name or "", domain.id if domain else str(wanted.domain_id or wanted.domain_name)
+
+
 def project(tx: Transaction, wanted: Named) -> Record | None:
     """The project of that id, or of that name in that domain."""
     if wanted.id:

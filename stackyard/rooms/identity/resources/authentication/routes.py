@@ -17,5 +17,13 @@ def issue(work: Work, request: Request) -> Reply | Callable[[], Reply]:
 
 
 ROUTES = [
-    Route(method="POST", path="/v3/auth/tokens", handler=issue, token="none", reads="driver", status=201),
+    Route(
+        method="POST",
+        path="/v3/auth/tokens",
+        handler=issue,
+        token="none",
+        reads="driver",
+        status=201,
+        answers=[429],
+    ),
 ]

@@ -45,7 +45,8 @@ def _compliance(work: Work, domain_id: str, option: str | None) -> Configuration
         raise _refused("security compliance is the same in every domain, and read of the domain 'default' only.")
     if option not in (None, *COMPLIANCE):
         raise _refused(f"of security compliance, only {' and '.join(COMPLIANCE)} can be read.")
-    return {_COMPLIANCE_GROUP: {name: getattr(work.services.settings, name, None) for name in COMPLIANCE}}
+    rules = work.services.settings.security_compliance
+    return {_COMPLIANCE_GROUP: {name: getattr(rules, name) for name in COMPLIANCE}}
 
 
 def _narrowed(found: Configuration, group: str | None, option: str | None) -> dict[str, Any]:

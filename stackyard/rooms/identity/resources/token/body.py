@@ -4,6 +4,7 @@ from typing import Any
 
 from stackyard.kernel.declare.dialect import iso_micro
 from stackyard.kernel.storage.database import Record
+from stackyard.rooms.identity.compliance import shown_expiry
 from stackyard.rooms.identity.resources.token.tokens import Token, instant
 
 
@@ -11,7 +12,7 @@ def body(token: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
     """The token's answer; without a catalog when that is None or the token is for nowhere in particular."""
     shown: dict[str, Any] = {
         "methods": list(token.claims.methods),
-        "user": {**_named(token.user, token.user_domain), "password_expires_at": None},
+        "user": {**_named(token.user, token.user_domain), "password_expires_at": shown_expiry(token.user)},
         "audit_ids": list(token.claims.audit_ids),
         "expires_at": iso_micro(instant(token.claims.expires)),
         "issued_at": iso_micro(instant(token.claims.issued)),

@@ -6,11 +6,13 @@ from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources.application_credential import store as application_credentials
 from stackyard.rooms.identity.resources.endpoint_filter import store as filters
 from stackyard.rooms.identity.resources.limit import store as limits
+from stackyard.rooms.identity.resources.password import store as passwords
 
 
 def remove_of_users(tx: Transaction, user_ids: Any) -> None:
     """Delete what these users have. `user_ids`: a list or a select."""
     application_credentials.remove_of_users(tx, user_ids)
+    passwords.forget(tx, user_ids)
 
 
 def remove_of_projects(tx: Transaction, project_ids: Any) -> None:

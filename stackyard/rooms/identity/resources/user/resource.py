@@ -1,8 +1,9 @@
 """Users: people and programs that authenticate."""
 
-from stackyard.kernel.declare.kinds import Boolean, Integer, ListOf, Text
-from stackyard.kernel.declare.resource import Action, Field, Id, Internal, Resource, Shown, everyone
+from stackyard.kernel.declare.kinds import Boolean, Integer, ListOf, Text, Timestamp
+from stackyard.kernel.declare.resource import Action, Field, Id, Internal, ReadOnly, Resource, everyone
 from stackyard.rooms.identity import fields
+from stackyard.rooms.identity.compliance import shown_expiry
 from stackyard.rooms.identity.passwords import MAX_LENGTH
 from stackyard.rooms.identity.policies import (
     ADMIN,
@@ -58,9 +59,18 @@ USER = Resource(
             multi_factor_auth_enabled=Boolean(),
             multi_factor_auth_rules=ListOf(ListOf(Text(min=1), unique=True), unique=True),
         ),
-        Shown("password_expires_at", Text(), lambda work, user: None, doc="When the password expires; never, for now."),
+        ReadOnly(
+            "password_expires_at",
+            Timestamp(),
+            null=True,
+            default=None,
+            filter=False,
+            show=lambda work, user: shown_expiry(user),
+            doc="When the password expires, or null. Filter: `lt:`, `lte:`, `gt:`, `gte:`, `eq:`, `neq:` and a moment.",
+        ),
         Internal("password_hash", Text(max=None)),
         Internal("password_from", Text(max=16), doc="'seed' while the password is the one written at first start."),
+        Internal("password_set_at", Timestamp()),
         # Rises when earlier tokens must die: a changed password, a disabled user. Tokens carry the one of their time.
         Internal("generation", Integer(), default=0, null=False),
         fields.Extra(),
@@ -72,6 +82,7 @@ USER = Resource(
         Field(name="idp_id", kind=Text(max=64), doc="Those who stand for people at this identity provider."),
         Field(name="protocol_id", kind=Text(max=64), doc="Those who stand for people who came by this protocol."),
         Field(name="unique_id", kind=Text(max=255), doc="Those who stand for people of this id at a provider."),
+        Field(name="password_expires_at", kind=Text(max=64), doc="Compared with when passwords expire: `lt:<moment>`."),
     ],
     narrow=rules.narrow,
     load=people.load,

@@ -1,14 +1,15 @@
 """Use cases of users."""
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.declare.kinds import invalid
+from stackyard.kernel.declare.kinds import Timestamp, invalid
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
-from stackyard.rooms.identity import render, rows
+from stackyard.rooms.identity import compliance, render, rows
 from stackyard.rooms.identity.passwords import hash_password
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.assignment import store as assignments
@@ -17,6 +18,7 @@ from stackyard.rooms.identity.resources.federation import people
 from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
+from stackyard.rooms.identity.resources.password import store as logins
 from stackyard.rooms.identity.resources.project import resource as project_resource
 from stackyard.rooms.identity.resources.user import belongings, resource, store
 
@@ -38,9 +40,25 @@ def target(work: Work, user: Mapping[str, Any]) -> Mapping[str, Any]:
 def narrow(work: Work, statement: Any, query: Record) -> Any:
     """With the token of a domain, only its people; of federated users those that are asked for."""
     statement = federation.narrowed(statement, resource.USER.table.c.id, query)
+    if "password_expires_at" in query:
+        statement = statement.where(_compared(query["password_expires_at"]))
     if work.caller.domain_id:
         return statement.where(resource.USER.table.c.domain_id == work.caller.domain_id)
     return statement
+
+
+def _compared(text: str) -> Any:
+    """The condition that a filter such as `lt:2016-12-08T22:02:00Z` stands for. Raises BadRequest."""
+    word, _, moment = text.partition(":")
+    if word not in _COMPARISONS:
+        raise invalid("password_expires_at", f"begin with one of {', '.join(_COMPARISONS)} and a colon.")
+    at = Timestamp().parse(moment, "password_expires_at", False)
+    return _COMPARISONS[word](resource.USER.table.c.password_expires_at, at)
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "lt": operator.lt, "lte": operator.le, "gt": operator.gt, "gte": operator.ge, "eq": operator.eq, "neq": operator.ne,
+}  # fmt: skip
 
 
 def view(work: Work, user: Record, shown: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +66,10 @@ def view(work: Work, user: Record, shown: dict[str, Any]) -> dict[str, Any]:
     for name in ("default_project_id", "description", "email", "federated"):
         if not shown.get(name):
             shown.pop(name, None)
+    rules = work.services.settings.security_compliance
+    if rules.disable_user_account_days_inactive is not None:
+        login = logins.login(work.tx, user.id)
+        shown["enabled"] = user.enabled and not compliance.is_inactive(rules, user, login, work.now.date())
     return shown
 
 
@@ -55,6 +77,7 @@ def hash_new(services: Services, caller: Caller, wanted: Record) -> None:
     """Replace a given password by its hash, before any transaction opens: hashing takes a quarter of a second."""
     password = wanted.pop("password", None)
     if password is not None:
+        compliance.check_strength(services.settings.security_compliance, password)
         wanted["password_hash"] = hash_password(password, services.settings.password_cost)
         wanted["password_from"] = "api"
 
@@ -64,9 +87,26 @@ def create(work: Work, wanted: Record) -> Record:
     domain = rows.existing(work, domains.DOMAIN, wanted.get("domain_id") or rows.own_domain(work), is_domain=True)
     rows.free_name(work, resource.USER, wanted["name"], domain_id=domain.id)
     _check_default_project(work, wanted)
+    _date_password(work, wanted, wanted.get("options") or {})
     user = kernel_rows.insert(work, resource.USER, {**wanted, "domain_id": domain.id})
     people.stand_for(work, user.id, wanted.get("federated"))
+    _remember(work, user, wanted)
+    logins.succeeded(work.tx, user.id, work.now.date())
     return user
+
+
+def _date_password(work: Work, wanted: Record, options: Mapping[str, Any]) -> None:
+    """A password that is given is good from now on, until the operator's rules say."""
+    if "password_hash" in wanted:
+        rules = work.services.settings.security_compliance
+        wanted["password_set_at"] = work.now
+        wanted["password_expires_at"] = compliance.expires_at(rules, options, wanted["password_set_at"], own=False)
+
+
+def _remember(work: Work, user: Record, given: Record) -> None:
+    if "password_hash" in given:
+        most = work.services.settings.security_compliance.unique_last_password_count
+        logins.remember(work.tx, user.id, given["password_hash"], given["password_set_at"], most)
 
 
 def _check_default_project(work: Work, wanted: Record) -> None:
@@ -88,6 +128,11 @@ def update(work: Work, user: Record, changes: Record) -> Record:
     if "password_hash" in changes or (user.enabled and changes.get("enabled") is False):
         changes["generation"] = user.generation + 1
     people.stand_for(work, user.id, changes.get("federated"))
+    _date_password(work, changes, changes.get("options", user.options) or {})
+    _remember(work, user, changes)
+    if changes.get("enabled") or "password_hash" in changes:
+        # An administrator lets them in again: neither locked nor inactive.
+        logins.succeeded(work.tx, user.id, work.now.date())
     return kernel_rows.change(work, resource.USER, user, changes)
 
 

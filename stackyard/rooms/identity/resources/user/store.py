@@ -1,5 +1,8 @@
 """What users can reach, and finding them by name."""
 
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 
 from stackyard.kernel.storage.database import Record, Transaction
@@ -58,11 +61,28 @@ def domains_of(tx: Transaction, user_id: str) -> list[Record]:
     return tx.all(sa.select(table).where(table.c.id.in_(direct), table.c.is_domain.is_(True)).order_by(table.c.name))
 
 
-def renew_password(tx: Transaction, user: Record, password_hash: str) -> bool:
-    """Store a new hash, unless the old one has changed meanwhile; ends every token of the user."""
+def renew_password(
+    tx: Transaction, user: Record, password_hash: str, now: datetime, expires_at: datetime | None
+) -> bool:
+    """Store a new password's hash, unless the old one has changed meanwhile; ends every token of the user."""
+    values = {
+        "password_hash": password_hash,
+        "password_from": "api",
+        "password_set_at": now,
+        "password_expires_at": expires_at,
+        "generation": user.generation + 1,
+    }
+    return _change_password(tx, user, values)
+
+
+def rehash_password(tx: Transaction, user: Record, password_hash: str) -> bool:
+    """Store another hash of the same password, unless it has changed meanwhile."""
+    return _change_password(tx, user, {"password_hash": password_hash})
+
+
+def _change_password(tx: Transaction, user: Record, values: dict[str, Any]) -> bool:
     table = resource.USER.table
     unchanged = (table.c.id == user.id, table.c.password_hash == user.password_hash)
-    values = {"password_hash": password_hash, "password_from": "api", "generation": user.generation + 1}
     return tx.execute(sa.update(table).where(*unchanged).values(values)).rowcount == 1
 
 

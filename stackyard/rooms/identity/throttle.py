@@ -1,0 +1,109 @@
+"""How often one may fail: a bucket for each user and each address, which every attempt fills and time empties.
+
+It is kept in this process's memory, so N servers allow N times as much. That is meant: a row for every failure would
+let strangers who know nothing load the one writer of the whole cloud. What has to be exact across servers, the lockout
+of an account, is in the database. An attempt counts from its beginning, so that many at once gain nothing, and is given
+back when it succeeds. A bucket is named by what the stranger says, not by what is found: a user who does not exist has
+one too.
+"""
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from stackyard.kernel.errors import ApiError, TooManyRequests
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """So many failures at once, and one more every `seconds`."""
+
+    most: int
+    seconds: float
+
+
+PER_USER = Allowance(most=10, seconds=6)
+PER_ADDRESS = Allowance(most=100, seconds=1)
+#: How many buckets of a kind are kept; beyond, those that nobody has touched for longest are forgotten.
+REMEMBERED = 20_000
+
+
+class Buckets:
+    """The buckets of one kind, by name."""
+
+    def __init__(self, allowance: Allowance, now: Callable[[], float]) -> None:
+        self._allowance = allowance
+        self._now = now
+        self._levels: OrderedDict[object, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, name: object) -> float:
+        """Count an attempt; returns 0, or the seconds to wait when it may not be made, which is not counted."""
+        with self._lock:
+            level = self._level(name)
+            if level > self._allowance.most - 1:
+                return (level - self._allowance.most + 1) * self._allowance.seconds
+            self._set(name, level + 1)
+            return 0
+
+    def take_back(self, name: object) -> None:
+        """The attempt does not count."""
+        with self._lock:
+            self._set(name, max(0, self._level(name) - 1))
+
+    def _level(self, name: object) -> float:
+        level, since = self._levels.get(name, (0.0, 0.0))
+        return max(0.0, level - (self._now() - since) / self._allowance.seconds)
+
+    def _set(self, name: object, level: float) -> None:
+        self._levels[name] = level, self._now()
+        self._levels.move_to_end(name)
+        while len(self._levels) > REMEMBERED:
+            self._levels.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._levels)
+
+
+class Throttle:
+    """The buckets of users and of addresses."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.users = Buckets(PER_USER, now)
+        self.addresses = Buckets(PER_ADDRESS, now)
+
+    @contextmanager
+    def attempt(self, user: object, address: str) -> Iterator[None]:
+        """An attempt to prove to be a user. It counts unless the block ends without an error, or with one that is not
+        the attempt's fault. Raises TooManyRequests, with Retry-After, when there were too many."""
+        counted: list[tuple[Buckets, object]] = []
+        for buckets, name in ((self.addresses, address), (self.users, user)):
+            if wait := buckets.add(name):
+                _take_back(counted)
+                raise _too_many(wait)
+            counted.append((buckets, name))
+        try:
+            yield
+        except ApiError as error:
+            if error.status >= 500:
+                _take_back(counted)
+            raise
+        _take_back(counted)
+
+
+def _take_back(counted: Sequence[tuple[Buckets, object]]) -> None:
+    for buckets, name in counted:
+        buckets.take_back(name)
+
+
+def _too_many(wait: float) -> TooManyRequests:
+    seconds = math.ceil(wait)
+    return TooManyRequests(
+        "Too many attempts to authenticate have failed.",
+        remedy=f"Try again in {seconds} seconds.",
+        headers={"Retry-After": str(seconds)},
+    )

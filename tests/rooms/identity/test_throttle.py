@@ -1,0 +1,99 @@
+"""Guessing passwords takes too long: by user and by address, for users who exist and users who do not."""
+
+import pytest
+
+from stackyard.kernel.errors import TooManyRequests, Unauthorized, Unavailable
+from stackyard.rooms.identity.throttle import PER_ADDRESS, PER_USER, REMEMBERED, Buckets, Throttle
+from tests.rooms.identity.cloud import Admin, Cloud
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def fail(throttle: Throttle, user: str, address: str = "10.0.0.1") -> None:
+    with pytest.raises(Unauthorized), throttle.attempt(user, address):
+        raise Unauthorized("no")
+
+
+@pytest.mark.parametrize("name", ["demo", "nobody"])
+def test_too_many_failures_are_answered_429_and_when_to_come_again(cloud: Cloud, name: str) -> None:
+    for _ in range(PER_USER.most):
+        assert cloud.log_in(name, password="guess").status_code == 401
+    refused = cloud.log_in(name, password="guess")
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= PER_USER.seconds
+    assert "Try again in" in refused.json["error"]["message"]
+    assert cloud.log_in("admin").status_code == 201, "nobody else is kept out"
+
+
+def test_the_right_password_is_refused_like_a_wrong_one_until_then(cloud: Cloud) -> None:
+    for _ in range(PER_USER.most):
+        cloud.log_in("demo", password="guess")
+    assert cloud.log_in("demo").status_code == 429
+
+
+def test_changing_a_password_is_no_way_around_it(cloud: Cloud, do: Admin) -> None:
+    path = f"/v3/users/{do.named('user', 'demo')['id']}/password"
+    body = {"user": {"original_password": "guess", "password": "mine"}}
+    answers = [cloud.ask("POST", path, body).status_code for _ in range(PER_USER.most + 1)]
+    assert answers == [401] * PER_USER.most + [429]
+
+
+def test_success_costs_nothing(cloud: Cloud) -> None:
+    assert {cloud.log_in("demo").status_code for _ in range(PER_USER.most + 5)} == {201}
+
+
+def test_time_empties_the_bucket_one_attempt_after_the_other() -> None:
+    time = Time()
+    throttle = Throttle(time)
+    for _ in range(PER_USER.most):
+        fail(throttle, "ada")
+    with pytest.raises(TooManyRequests), throttle.attempt("ada", "10.0.0.2"):
+        pytest.fail("it may not be tried")
+    time.now += PER_USER.seconds
+    fail(throttle, "ada")
+    with pytest.raises(TooManyRequests), throttle.attempt("ada", "10.0.0.2"):
+        pytest.fail("it may not be tried")
+
+
+def test_an_address_that_tries_many_users_is_kept_out_and_others_are_not() -> None:
+    throttle = Throttle(Time())
+    for number in range(PER_ADDRESS.most):
+        fail(throttle, f"user {number}")
+    with pytest.raises(TooManyRequests), throttle.attempt("somebody", "10.0.0.1"):
+        pytest.fail("it may not be tried")
+    with throttle.attempt("somebody", "10.0.0.2"):
+        pass
+
+
+def test_attempts_under_way_count_so_that_many_at_once_gain_nothing() -> None:
+    throttle = Throttle(Time())
+    under_way = [throttle.attempt("ada", f"10.0.0.{number}") for number in range(PER_USER.most)]
+    for each in under_way:
+        each.__enter__()
+    with pytest.raises(TooManyRequests), throttle.attempt("ada", "10.0.1.1"):
+        pytest.fail("it may not be tried")
+    for each in under_way:
+        each.__exit__(None, None, None)
+    with throttle.attempt("ada", "10.0.1.1"):
+        pass
+
+
+def test_what_is_not_the_callers_fault_does_not_count() -> None:
+    throttle = Throttle(Time())
+    for _ in range(PER_USER.most + 1):
+        with pytest.raises(Unavailable), throttle.attempt("ada", "10.0.0.1"):
+            raise Unavailable("the directory does not answer")
+    fail(throttle, "ada")
+
+
+def test_memory_is_bounded() -> None:
+    buckets = Buckets(PER_USER, Time())
+    for number in range(REMEMBERED + 10):
+        buckets.add(number)
+    assert len(buckets) == REMEMBERED
