@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, Protocol, TypeVar
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.nodes import Nodes
@@ -45,6 +45,11 @@ class Steps(Protocol):
     def write(self, name: str, change: Callable[Concatenate["Work", P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Change the database: `change(work, …)` commits together with the step's done mark, under the current
         epoch."""
+
+    def end(
+        self, name: str, change: Callable[Concatenate["Work", P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> NoReturn:
+        """The last write: it commits together with the operation's end. Nothing after it is run."""
 
     def call(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a driver once with no transaction open. It may run twice (crash after the effect): it must be

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import yaml
 
 from stackyard.assemble import Cloud
-from stackyard.kernel.journal.tables import OPERATIONS
+from stackyard.kernel.journal.tables import OPERATIONS, STEPS
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import SystemClock
@@ -184,6 +184,12 @@ class Stage:
         """Rows of the journal, oldest first."""
         with self.cloud.database.read() as tx:
             return tx.all(sa.select(OPERATIONS).where(*where).order_by(OPERATIONS.c.number))
+
+    def kinds_of_steps(self, operation: str) -> list[str]:
+        """What kind each recorded step of an operation is, in order."""
+        with self.cloud.database.read() as tx:
+            mine = sa.select(STEPS.c.kind).where(STEPS.c.operation == operation, STEPS.c.phase == "do")
+            return [row.kind for row in tx.all(mine.order_by(STEPS.c.position))]
 
     def on_hosts(self) -> dict[str, Any]:
         """What is in the worlds."""

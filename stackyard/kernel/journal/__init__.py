@@ -18,7 +18,7 @@ A room writes the steps of an operation as one plain function::
         driver = steps.nodes.driver(container.host, "container")
         steps.undo("remove the sandbox", driver.remove_sandbox, container.id)
         steps.call("make the sandbox", driver.ensure_sandbox, sandbox_spec(container))
-        steps.write("is created", store.set_status, container.id, "Created")
+        steps.end("is created", store.set_status, container.id, "Created")
 
 Rules to write by
 - The function is run again from its start after a crash, a failure or a wait. Steps that are done answer from the
@@ -26,10 +26,11 @@ Rules to write by
 - `container` is the row as it was when the operation first ran, in every replay. `steps.read` reads what is there now.
 - A result comes back as JSON does: structs and records as `Record`, tuples as lists, moments as text.
 - A *call* may run twice (a crash after its effect), and so may an undo: both must be idempotent. A *write* commits with
-  its mark, once.
+  its mark, once, and with the mark of the call before it.
 - `steps.undo` comes before the call it takes back, and must succeed when there is nothing to take back.
-- The last write sets the stable state. Raise `Refused(reason)` to give up, `Transient` to be tried again until the
-  deadline; any other exception is tried three times. A `Refused` must not be caught in order to go on.
+- The last write, `steps.end`, sets the stable state; the operation ends with it. Raise `Refused(reason)` to give up,
+  `Transient` to be tried again until the deadline; any other exception is tried three times. A `Refused` must not be
+  caught in order to go on.
 - A child: `child = steps.write("begin the port", begin_port, …)` with `work.begin(…, parent=steps.operation_id)`
   inside, then `steps.wait("the port is up", child)`.
 - The delete that overtakes ends the running operation at its next step without undo: delete must clean everything.

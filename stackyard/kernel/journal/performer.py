@@ -5,7 +5,8 @@ done. An attempt ends done, failed, cancelled, dead, parked (waits for a child),
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from stackyard.kernel.journal.run import (
     UNDO,
     Claim,
     DeadlinePassed,
+    Ended,
     Ledger,
     LetGo,
     Lost,
@@ -88,8 +90,22 @@ class Performer:
 
     def _forward(self) -> None:
         self._refuse_the_worn_out()
-        self._declared.operation(self._operation.action).run(Run(self._ledger), Record(self._claim.record))
-        self._commit(lambda tx, now: ending.end(tx, self._operation, DONE, None, now))
+        with self._recording(), suppress(Ended):
+            self._declared.operation(self._operation.action).run(Run(self._ledger), Record(self._claim.record))
+        if self._ledger.ended:
+            self._book.wake()
+        else:
+            self._commit(lambda tx, now: ending.end(tx, self._operation, DONE, None, now))
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """What the last call brought is recorded however the block ends; only who dies records nothing."""
+        try:
+            yield
+        except (Exception, LetGo, Parked):
+            self._ledger.record()
+            raise
+        self._ledger.record()
 
     def _refuse_the_worn_out(self) -> None:
         finished = sum(step.state == "done" for step in self._claim.steps.values())
@@ -132,7 +148,9 @@ class Performer:
         self, tx: Transaction, phase: str, error: Exception, state: str, now: datetime, **more: float
     ) -> None:
         step = self._claim.step or BETWEEN
-        self._ledger.keep(self._ledger.put(tx, phase, step, self._claim.kind, state, now, error=told(error)))
+        row = self._ledger.drawn(phase, step, self._claim.kind, state, now, error=told(error))
+        self._ledger.store(tx, row)
+        self._ledger.keep(row)
         text = f"step '{step}': {told(error)}"
         tx.after_commit(lambda: tx.observer.stumbled(self._operation, step, state))
         ending.note(tx, self._operation, "failure", text, now, step=step, phase=phase, **more)
@@ -157,7 +175,7 @@ class Performer:
         rewind = Rewind(self._ledger)
         try:
             planned.run(rewind, Record(self._claim.record))
-        except Rewound:
+        except (Rewound, Ended):
             pass
         except Exception:
             # After the last recorded step it is the function's own failure, for which it was given up. Before it, undos
@@ -165,12 +183,14 @@ class Performer:
             if rewind.unseen():
                 self._claim.step = "learn what to undo"
                 raise
-        for name, function in reversed(rewind.undos):
-            if self._ledger.done(UNDO, name) is None:
-                self._take_back(name, function)
+        with self._recording():
+            for name, function in reversed(rewind.undos):
+                if self._ledger.done(UNDO, name) is None:
+                    self._take_back(name, function)
         self._commit(lambda tx, now: self._end_failed(tx, FAILED, self._operation.giving_up, now))
 
     def _take_back(self, name: str, function: Callable[[], object]) -> None:
+        self._ledger.record()
         self._claim.step = name
         if self._claim.letting_go:
             raise LetGo

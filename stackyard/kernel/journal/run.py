@@ -6,16 +6,17 @@ registered on the way.
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.journal import crash
-from stackyard.kernel.journal.tables import OPERATIONS, RUNNING, STEPS
+from stackyard.kernel.journal import crash, ending
+from stackyard.kernel.journal.tables import DONE, OPERATIONS, RUNNING, STEPS
 from stackyard.kernel.nodes import CURRENT_CALL, CallId, Nodes
 from stackyard.kernel.observe.calls import noting
 from stackyard.kernel.steps import Cancelled, Refused
@@ -49,6 +50,10 @@ class Parked(BaseException):
         super().__init__(child)
         self.step = step
         self.child = child
+
+
+class Ended(BaseException):
+    """The function has come to its end, by `steps.end`."""
 
 
 class Rewound(BaseException):
@@ -99,14 +104,21 @@ class Writing:
 
 
 class Ledger:
-    """Records the steps of one claim, under its epoch."""
+    """Records the steps of one claim, under its epoch.
+
+    What a call brought is recorded with the write that follows it, in one transaction, and before anything else that
+    follows: the call may happen twice in any case, and what comes after it must not.
+    """
 
     def __init__(self, services: Services, claim: Claim, hook: crash.CrashHook | None) -> None:
         self.services = services
         self.claim = claim
+        #: Whether a step has ended the operation.
+        self.ended = False
         self._hook = hook
         #: Those of the step under way.
         self._calls: list[dict[str, Any]] = []
+        self._brought: Record | None = None
 
     def hold(self, tx: Transaction) -> None:
         """Make sure that the claim stands; in a write transaction it does so until that ends. Raises Lost,
@@ -128,17 +140,28 @@ class Ledger:
         found = self.claim.steps.get((phase, name))
         return found if found is not None and found.state == "done" else None
 
-    def write(self, phase: str, name: str, kind: str, change: Callable[[Transaction], Any]) -> Any:
-        """Perform a write step: effect and mark in one transaction."""
+    def write(
+        self, phase: str, name: str, kind: str, change: Callable[[Transaction], Any], *, ends: bool = False
+    ) -> Any:
+        """Perform a write step: effect and mark in one transaction. ends: the operation is done with it."""
         started = self._start(name, kind)
         with self.services.observer.stepping(self.claim.operation, name), self.services.database.write() as tx:
             self.hold(tx)
-            row = self.mark(tx, phase, name, kind, change(tx), started)
+            brought = self._store_brought(tx)
+            row = self.drawn(phase, name, kind, "done", started, result=_plain(change(tx)))
+            self.store(tx, row)
+            if ends:
+                ending.end(tx, self.claim.operation, DONE, None, row.ended_at)
             self._reach(name, crash.AFTER_EFFECT)
-        return self._finish(row)
+        self.ended = ends
+        self._finish(*brought, row)
+        self._stop()
+        return recalled(row.result)
 
     def call(self, phase: str, name: str, kind: str, function: Callable[[], Any]) -> Any:
-        """Perform a call step: no transaction is open during the call; the mark is committed afterwards."""
+        """Perform a call step: no transaction is open during the call. Raises TypeError when the result is not
+        JSON-able."""
+        self.record()
         started = self._start(name, kind)
         mine = self.claim.operation
         token = CURRENT_CALL.set(CallId(operation=mine.id, step=name, epoch=mine.epoch))
@@ -148,34 +171,39 @@ class Ledger:
         finally:
             CURRENT_CALL.reset(token)
         self._reach(name, crash.AFTER_EFFECT)
+        self._brought = self.drawn(phase, name, kind, "done", started, result=_plain(result))
+        self._stop()
+        return recalled(self._brought.result)
+
+    def record(self) -> None:
+        """Record what a call has brought, unless that is done."""
+        if self._brought is None:
+            return
         with self.services.database.write() as tx:
             self.hold(tx)
-            row = self.mark(tx, phase, name, kind, result, started)
-        return self._finish(row)
+            brought = self._store_brought(tx)
+        self._finish(*brought)
 
-    def mark(self, tx: Transaction, phase: str, name: str, kind: str, result: Any, started: datetime) -> Record:
-        """Write a step's done mark with its result. Raises TypeError when the result is not JSON-able."""
-        plain = msgspec.json.decode(msgspec.json.encode(result, enc_hook=_unknown))
-        return self.put(tx, phase, name, kind, "done", started, result=plain)
-
-    def put(
-        self, tx: Transaction, phase: str, name: str, kind: str, state: str, started: datetime, *,
+    def drawn(
+        self, phase: str, name: str, kind: str, state: str, started: datetime, *,
         result: Any = None, error: str | None = None,
     ) -> Record:
-        """Write a step's row, new or over the one of an earlier try."""
+        """A step's row as of now, new or in place of the one of an earlier try."""
         before = self.claim.steps.get((phase, name))
-        values = Record(
-            state=state, result=result, tries=(before.tries if before else 0) + 1, epoch=self.claim.operation.epoch,
-            error=error or (before.error if before else None), started_at=started, ended_at=self.services.clock.now(),
-            kind=kind, calls=self._calls or None,
+        return Record(
+            operation=self.claim.operation.id, phase=phase, name=name, kind=kind, state=state, result=result,
+            position=before.position if before else len(self.claim.steps) + (self._brought is not None),
+            tries=(before.tries if before else 0) + 1, error=error or (before.error if before else None),
+            epoch=self.claim.operation.epoch, started_at=started, ended_at=self.services.clock.now(),
+            calls=self._calls or None,
         )
-        key = {"operation": self.claim.operation.id, "phase": phase, "name": name}
-        if before:
-            tx.update(STEPS, values, **key)
+
+    def store(self, tx: Transaction, row: Record) -> None:
+        """Write a step's row, new or over the one of an earlier try."""
+        if (row.phase, row.name) in self.claim.steps:
+            tx.update(STEPS, row, operation=row.operation, phase=row.phase, name=row.name)
         else:
-            values["position"] = len(self.claim.steps)
-            tx.connection.execute(_STEP, values | key)
-        return Record((before or {}) | values | key)
+            tx.connection.execute(_STEP, row)
 
     def keep(self, row: Record) -> None:
         """Remember a step's row that has been committed."""
@@ -186,12 +214,24 @@ class Ledger:
         self._reach(name, crash.BEFORE)
         return self.services.clock.now()
 
-    def _finish(self, row: Record) -> Any:
-        self.keep(row)
-        self.services.observer.stepped(self.claim.operation, row)
-        self._reach(row.name, crash.AFTER_RECORD)
+    def _stop(self) -> None:
         self.claim.step, self.claim.kind, self._calls = "", "code", []
-        return recalled(row.result)
+
+    def _store_brought(self, tx: Transaction) -> list[Record]:
+        brought = [] if self._brought is None else [self._brought]
+        for row in brought:
+            self.store(tx, row)
+        return brought
+
+    def _finish(self, *rows: Record) -> None:
+        self._brought = None
+        for row in rows:
+            self.keep(row)
+            self.services.observer.stepped(self.claim.operation, row)
+        with ExitStack() as instant:
+            # What was recorded together is one moment for all of it, also when the server dies in it.
+            for row in reversed(rows):
+                instant.callback(self._reach, row.name, crash.AFTER_RECORD)
 
     def _reach(self, step: str, moment: str) -> None:
         if self._hook is not None:
@@ -223,9 +263,23 @@ class Run:
 
     def call(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See Steps.call."""
+        # Before the boundary: who overtakes meanwhile is heeded there.
+        self._ledger.record()
         return self._step(  # type: ignore[no-any-return]
             name, lambda: self._ledger.call(DO, name, "call", lambda: function(*args, **kwargs))
         )
+
+    def end(
+        self, name: str, change: Callable[Concatenate[Work, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> NoReturn:
+        """See Steps.end."""
+        ledger = self._ledger
+
+        def changed(tx: Transaction) -> T:
+            return change(ledger.work(tx), *args, **kwargs)
+
+        self._step(name, lambda: ledger.write(DO, name, "write", changed, ends=True))
+        raise Ended
 
     def wait(self, name: str, operation_id: str) -> None:
         """See Steps.wait."""
@@ -322,6 +376,10 @@ def recalled(value: Any) -> Any:
     if isinstance(value, list):
         return [recalled(each) for each in value]
     return value
+
+
+def _plain(result: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(result, enc_hook=_unknown))
 
 
 def _unknown(value: Any) -> Any:

@@ -130,11 +130,11 @@ class Toy:
         steps.undo("remove the wheels", self.world.remove, thing.id, "wheels")
         steps.call("make the wheels", self.world.make, thing.id, "wheels")
         assert body == f"body of {thing.id}"
-        steps.write("is created", self._set, thing.id, status="Ready")
+        steps.end("is created", self._set, thing.id, status="Ready")
 
     def start(self, steps: Steps, thing: Record) -> None:
         steps.call("turn the key", self.world.make, thing.id, "spark")
-        steps.write("is running", self._set, thing.id, status="Running")
+        steps.end("is running", self._set, thing.id, status="Running")
 
     def check(self, steps: Steps, thing: Record) -> None:
         steps.call("look", self.world.make, thing.id, "look")
@@ -146,7 +146,7 @@ class Toy:
     def delete(self, steps: Steps, thing: Record) -> None:
         for part in ("wheels", "body", "spark", "look", "shine"):
             steps.call(f"remove the {part}", self.world.remove, thing.id, part)
-        steps.write("is gone", self._gone, thing.id)
+        steps.end("is gone", self._gone, thing.id)
 
     def adopt(self, steps: Steps, thing: Record) -> None:
         child = steps.write("begin the child", self._begin_child, thing.id, steps.operation_id, steps.inputs["child"])

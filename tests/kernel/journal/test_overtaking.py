@@ -13,6 +13,8 @@ CREATE = ("reserve a number", "make the body", "make the wheels", "is created")
 
 # Inside a write step nothing can begin: it is one transaction.
 PLACES = [(step, moment) for step in CREATE for moment in MOMENTS if "make" in step or moment != "after_effect"]
+# The last call is recorded with the last write, and the operation ends with it.
+AT_ITS_END = [("make the wheels", "after_record"), ("is created", "after_record")]
 
 
 @pytest.mark.parametrize(("step", "moment"), PLACES)
@@ -24,7 +26,7 @@ def test_delete_overtakes_create_at_any_step_and_cleans_everything(toy: Any, ste
     assert toy.thing(thing) is None
     assert toy.world.parts == set()
     create, delete = toy.operations(thing)
-    assert (create.state, delete.state) == ("cancelled", "done")
+    assert (create.state, delete.state) == ("done" if (step, moment) in AT_ITS_END else "cancelled", "done")
     assert not [name for phase, name, _, _ in toy.steps(thing) if phase == "undo"], "delete cleans; nothing is undone"
 
 

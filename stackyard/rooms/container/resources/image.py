@@ -45,7 +45,7 @@ def _pull(work: Work, wanted: Record) -> Record:
 def _run_pull(steps: Steps, image: Record) -> None:
     driver = cast(ContainerDriver, steps.nodes.driver(image.host, "container"))
     pulled = steps.call("pull the image", driver.pull_image, f"{image.repo}:{image.tag}", PullPolicy.IF_NOT_PRESENT)
-    steps.write("is pulled", _pulled, image.uuid, pulled.id, pulled.size)
+    steps.end("is pulled", _pulled, image.uuid, pulled.id, pulled.size)
 
 
 def _pulled(work: Work, uuid: str, image_id: str, size: int) -> None:
@@ -59,7 +59,7 @@ def _delete(work: Work, image: Record, query: Record) -> None:
 def _run_delete(steps: Steps, image: Record) -> None:
     driver = cast(ContainerDriver, steps.nodes.driver(image.host, "container"))
     steps.call("remove the image", _remove_if_there, driver, f"{image.repo}:{image.tag}")
-    steps.write("is deleted", _forget, image)
+    steps.end("is deleted", _forget, image)
 
 
 def _remove_if_there(driver: ContainerDriver, name: str) -> None:

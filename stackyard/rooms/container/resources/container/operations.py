@@ -38,7 +38,7 @@ def create(steps: Steps, container: Record) -> None:
     state = steps.call("create in the engine", driver.create, _spec(container))
     if steps.inputs["run"]:
         state = steps.call("start it", _start_wired, steps, driver, host, container, generation)
-    steps.write("is created", store.started, uuid, state, generation)
+    steps.end("is created", store.started, uuid, state, generation)
 
 
 def start(steps: Steps, container: Record) -> None:
@@ -49,14 +49,14 @@ def start(steps: Steps, container: Record) -> None:
     driver = _driver(steps, host)
     generation = steps.call("wire the sandbox", _wire, steps, driver, host, container)
     state = steps.call("start it", _start_or_recreate, steps, driver, host, container, generation)
-    steps.write("is started", store.started, uuid, state, generation)
+    steps.end("is started", store.started, uuid, state, generation)
 
 
 def stop(steps: Steps, container: Record) -> None:
     """Ask it to end, then make it."""
     driver = _tasked(steps, container)
     state = steps.call("stop it", driver.stop, container.uuid, steps.inputs["timeout"])
-    steps.write("is stopped", store.observe, container.uuid, state)
+    steps.end("is stopped", store.observe, container.uuid, state)
 
 
 def reboot(steps: Steps, container: Record) -> None:
@@ -65,19 +65,19 @@ def reboot(steps: Steps, container: Record) -> None:
     steps.call("stop it", _stop_if_there, driver, container.uuid, steps.inputs["timeout"])
     generation = steps.call("wire the sandbox", _wire, steps, driver, container.host, container)
     state = steps.call("start it", _start_or_recreate, steps, driver, container.host, container, generation)
-    steps.write("is restarted", store.started, container.uuid, state, generation)
+    steps.end("is restarted", store.started, container.uuid, state, generation)
 
 
 def pause(steps: Steps, container: Record) -> None:
     """Freeze it."""
     state = steps.call("pause it", _tasked(steps, container).pause, container.uuid)
-    steps.write("is paused", store.observe, container.uuid, state)
+    steps.end("is paused", store.observe, container.uuid, state)
 
 
 def unpause(steps: Steps, container: Record) -> None:
     """Resume it."""
     state = steps.call("unpause it", _tasked(steps, container).unpause, container.uuid)
-    steps.write("is resumed", store.observe, container.uuid, state)
+    steps.end("is resumed", store.observe, container.uuid, state)
 
 
 def kill(steps: Steps, container: Record) -> None:
@@ -86,7 +86,7 @@ def kill(steps: Steps, container: Record) -> None:
     driver = _tasked(steps, container)
     steps.call("send the signal", _signal, driver, container.uuid, "SIGKILL" if name == "None" else name)
     state = steps.call("look at it", driver.inspect, container.uuid)
-    steps.write("was signalled", store.observe, container.uuid, state)
+    steps.end("was signalled", store.observe, container.uuid, state)
 
 
 def update(steps: Steps, container: Record) -> None:
@@ -96,14 +96,14 @@ def update(steps: Steps, container: Record) -> None:
     steps.undo("take its limits back", steps.writing(store.change, container.uuid, **before))
     driver = _tasked(steps, container)
     steps.call("change its limits", driver.update, container.uuid, limits.get("cpu"), limits.get("memory"))
-    steps.write("has its limits", store.change, container.uuid, **limits)
+    steps.end("has its limits", store.change, container.uuid, **limits)
 
 
 def attach_network(steps: Steps, container: Record) -> None:
     """Plug the ports it has been given since."""
     driver = _tasked(steps, container)
     generation = steps.call("wire the sandbox", _wire, steps, driver, container.host, container)
-    steps.write("is attached", store.change, container.uuid, generation=generation)
+    steps.end("is attached", store.change, container.uuid, generation=generation)
 
 
 def detach_network(steps: Steps, container: Record) -> None:
@@ -122,7 +122,7 @@ def delete(steps: Steps, container: Record) -> None:
         steps.call("remove it from the engine", driver.remove, uuid, True)
         steps.call("unwire the sandbox", network.unwire, steps.services, host, uuid)
         steps.call("remove the sandbox", driver.remove_sandbox, uuid)
-    steps.write("is deleted", _forget, container)
+    steps.end("is deleted", _forget, container)
 
 
 def _driver(steps: Steps, host: str) -> ContainerDriver:
