@@ -10,7 +10,7 @@ from stackyard.kernel.errors import ApiError
 
 def iso_z(moment: datetime) -> str:
     """2026-11-23T06:07:08Z, as Neutron and Glance write it."""
-    return moment.isoformat()[:19] + "Z"
+    return moment.isoformat("T", "seconds")[:19] + "Z"
 
 
 def iso_micro(moment: datetime) -> str:

@@ -295,7 +295,8 @@ class Resource:
     parents: {placeholder: column} for nested collections; within(work, params) finds the parent first and raises
     NotFound. operations: action → durable steps, for `work.begin`.
     list_query, show_query, create_query, delete_query: query parameters those take (list: handed to `narrow`).
-    narrow(work, statement, query) may change a list's select. view(work, record, shown) may change an answer.
+    narrow(work, statement, query) may change a list's select, as caller, path and query say and nothing else: what it
+    makes is used again. view(work, record, shown) may change an answer.
     before: verb → f(services, caller, record), called in a pool with no transaction open, after validation and a first
     policy check (record: the input, which it may change; {} for list): slow hashing, rows that must exist before a
     list. target(work, record): members that check strings may name, merged into the policy target (record or input).

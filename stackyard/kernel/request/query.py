@@ -13,6 +13,7 @@ from stackyard.kernel.declare.resource import Field, Resource
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.request.shapes import read_query
 from stackyard.kernel.storage.database import Record
+from stackyard.kernel.storage.statements import Statement, parameter
 from stackyard.kernel.work import Work
 
 _CONTROL = {"limit", "marker", "sort_key", "sort_dir", "sort", "fields", "page_reverse"}
@@ -46,9 +47,7 @@ def visible_rows(work: Work, resource: Resource) -> sa.Select[Any]:
 def visible_row(work: Work, resource: Resource, key: str) -> Record | None:
     """The row of this id, if the caller may know of it."""
     parents = {placeholder: work.params[placeholder] for placeholder in resource.parents}
-    found = work.tx.connection.execute(_known(work, resource).row, {**parents, _KEY: key})
-    row = found.first()
-    return None if row is None else Record(zip(found.keys(), row, strict=True))
+    return work.tx.one(_known(work, resource).row, **parents, **{_KEY: key})
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,13 @@ class _Known:
     caller: Caller
     resource: Resource
     rows: sa.Select[Any]
-    row: sa.Select[Any]
+    row: Statement
 
 
 #: To build a statement costs more than to run it. The same token's requests share one caller: see identity's tokens.
 _STATEMENTS: dict[tuple[int, int], _Known] = {}
 _MOST_STATEMENTS = 500
-_KEY = "its own key"
+_KEY = "its_own_key"
 
 
 def _known(work: Work, resource: Resource) -> _Known:
@@ -83,31 +82,66 @@ def _statements(caller: Caller, resource: Resource) -> _Known:
     condition = resource.visible(caller, table)
     if condition is not None:
         rows = rows.where(condition)
-    row = rows.where(table.c[resource.id_field] == sa.bindparam(_KEY))
+    row = rows.where(table.c[resource.id_field] == parameter(_KEY))
     for placeholder, column in resource.parents.items():
-        row = row.where(table.c[column] == sa.bindparam(placeholder))
-    return _Known(caller, resource, rows, row)
+        row = row.where(table.c[column] == parameter(placeholder))
+    return _Known(caller, resource, rows, Statement(row, rare=True))
 
 
 def page(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> Page:
     """The page that the query string asks for. Raises BadRequest for a bad limit, marker, sort or filter."""
-    statement = matching(work, resource, dialect, raw)
-    if not dialect.paging:
-        order = [resource.table.c[name] for name, _ in _sort_keys(resource, dialect, [])]
-        return Page(work.tx.all(statement.order_by(*order)), None)
-    values = dict(raw)
+    marker = dict(raw).get("marker") if dialect.paging else None
+    listed = _listed(work, resource, dialect, [each for each in raw if each[0] != "marker"])
+    statement = listed.after(_after(work, resource, listed.keys, marker)) if marker else listed.first
+    return _cut(work.tx.all(statement), listed.limit, listed.backwards, resource.id_field, marker is not None)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """What a query string without a marker asks of a caller's list. It holds whom and what it is about, as _Known."""
+
+    caller: Caller
+    resource: Resource
+    rows: sa.Select[Any]
+    keys: list[tuple[str, bool]]
+    order: Sequence[Any]
+    limit: int | None
+    backwards: bool
+    first: Statement
+
+    def after(self, condition: Any) -> sa.Select[Any]:
+        """The page behind a place in the order."""
+        return _page_of(self.rows.where(condition), self.order, self.limit)
+
+
+_LISTED: dict[tuple[Any, ...], _Listed] = {}
+
+
+def _listed(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> _Listed:
+    key = (id(resource), id(work.caller), work.version, *work.params.values(), *raw)
+    found = _LISTED.get(key)
+    if found is None:
+        if len(_LISTED) >= _MOST_STATEMENTS:
+            _LISTED.clear()
+        found = _LISTED[key] = _asked(work, resource, dialect, raw)
+    return found
+
+
+def _asked(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> _Listed:
+    values = dict(raw) if dialect.paging else {}
+    rows = matching(work, resource, dialect, raw)
     backwards = dialect.page_reverse and values.get("page_reverse", "").lower() in ("true", "1")
-    keys = _sort_keys(resource, dialect, raw)
-    if backwards:
-        keys = [(name, not ascending) for name, ascending in keys]
-    limit = _limit(values.get("limit"), dialect)
-    if marker := values.get("marker"):
-        statement = statement.where(_after(work, resource, keys, marker))
-    for name, ascending in keys:
-        column = _ordered(resource, name)
-        statement = statement.order_by(column.asc() if ascending else column.desc())
-    records = work.tx.all(statement.limit(limit + 1) if limit is not None else statement)
-    return _cut(records, limit, backwards, resource.id_field, marker is not None)
+    keys = [(name, up != backwards) for name, up in _sort_keys(resource, dialect, raw if dialect.paging else [])]
+    order = [_ordered(resource, name).asc() if up else _ordered(resource, name).desc() for name, up in keys]
+    limit = _limit(values.get("limit"), dialect) if dialect.paging else None
+    first = Statement(_page_of(rows, order, limit), rare=True)
+    return _Listed(work.caller, resource, rows, keys, order, limit, backwards, first)
+
+
+def _page_of(rows: sa.Select[Any], order: Sequence[Any], limit: int | None) -> sa.Select[Any]:
+    """With one row more than asked for, which tells whether there is another page."""
+    ordered = rows.order_by(*order)
+    return ordered if limit is None else ordered.limit(limit + 1)
 
 
 def matching(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> sa.Select[Any]:

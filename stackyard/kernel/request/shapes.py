@@ -5,7 +5,9 @@ the asked microversion does not have.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Literal
 
 from stackyard.kernel.caller import Caller
@@ -135,18 +137,57 @@ def _harmless(each: Field, caller: Caller, target: Mapping[str, Any]) -> Any:
 
 #: What is shown of a field: its name, its alias, how it is computed, and whether it may be a moment.
 _Shown = tuple[str, str | None, Callable[[Work, Record], Any] | None, bool]
-#: The plans of answers, by resource and microversion; each holds its resource, so that no other one gets its id.
-_PLANS: dict[tuple[int, Version | None], tuple[Resource, list[_Shown]]] = {}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the records of one resource are shown in one microversion, worked out once: a list does it per object.
+
+    `values` takes all that is stored from a record in one step, for `names`; a computed field has a stored one in its
+    place until it is. The plan holds its resource, so that no other one gets its id."""
+
+    resource: Resource
+    fields: list[_Shown]
+    names: tuple[str, ...]
+    values: Callable[[Record], tuple[Any, ...]]
+    computed: list[tuple[str, str | None, Callable[[Work, Record], Any]]]
+    moments: list[tuple[str, str | None]]
+
+
+_PLANS: dict[tuple[int, Version | None], _Plan] = {}
 
 
 def shown_fields(resource: Resource, asked: Version | None) -> list[_Shown]:
-    """Which fields an answer carries in this microversion, worked out once: a list asks for it per object."""
+    """Which fields an answer carries in this microversion."""
+    return _plan(resource, asked).fields
+
+
+def _plan(resource: Resource, asked: Version | None) -> _Plan:
     found = _PLANS.get((id(resource), asked))
     if found is None:
-        fields = [each for each in resource.all_fields.values() if each.read and each.exists_in(asked)]
-        plan = [(each.name, each.alias, each.show, bool(each.show) or _is_moment(each)) for each in fields]
-        found = _PLANS[id(resource), asked] = (resource, plan)
-    return found[1]
+        found = _PLANS[id(resource), asked] = _planned(resource, asked)
+    return found
+
+
+def _planned(resource: Resource, asked: Version | None) -> _Plan:
+    shown = [each for each in resource.all_fields.values() if each.read and each.exists_in(asked)]
+    pairs = [(name, each) for each in shown for name in (each.name, each.alias) if name]
+    # One more at the end, so that there are always several, and a tuple comes of it.
+    taken = [each.name if each.stored and not each.show else resource.id_field for _, each in pairs]
+    return _Plan(
+        resource=resource,
+        fields=[(each.name, each.alias, each.show, bool(each.show) or _is_moment(each)) for each in shown],
+        names=tuple(name for name, _ in pairs),
+        values=itemgetter(*taken, resource.id_field),
+        computed=[
+            (each.name, each.alias, each.show or _kept(each.name)) for each in shown if each.show or not each.stored
+        ],
+        moments=[(each.name, each.alias) for each in shown if each.show or _is_moment(each)],
+    )
+
+
+def _kept(name: str) -> Callable[[Work, Record], Any]:
+    return lambda work, record: record.get(name)
 
 
 def _is_moment(each: Field) -> bool:
@@ -157,14 +198,22 @@ def show(
     work: Work, resource: Resource, record: Record, dialect: Dialect, url: str, only: Sequence[str] = ()
 ) -> dict[str, Any]:
     """A record as answers carry it: hidden fields left out, computed ones added, times in the dialect's form."""
-    shown: dict[str, Any] = {}
-    for name, alias, computed, timed in shown_fields(resource, work.version):
-        value = computed(work, record) if computed else record.get(name)
-        if timed and isinstance(value, datetime):
-            value = dialect.timestamp(value)
-        shown[name] = value
+    plan = _plan(resource, work.version)
+    try:
+        values = plan.values(record)
+    except KeyError:
+        # What a rule made by itself need not have every column.
+        values = plan.values(Record({**dict.fromkeys(resource.all_fields), **record}))
+    shown: dict[str, Any] = dict(zip(plan.names, values))  # noqa: B905  the one more is left out
+    for name, alias, compute in plan.computed:
+        shown[name] = compute(work, record)
         if alias:
-            shown[alias] = value
+            shown[alias] = shown[name]
+    for name, alias in plan.moments:
+        if isinstance(shown[name], datetime):
+            shown[name] = dialect.timestamp(shown[name])
+            if alias:
+                shown[alias] = shown[name]
     if dialect.unknown_fields == "keep":
         shown = {**(record.get("extra") or {}), **shown}
     if dialect.item_links:

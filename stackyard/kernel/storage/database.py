@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -23,24 +23,16 @@ from sqlalchemy.types import TypeDecorator
 from stackyard.kernel.declare.kinds import Kind
 from stackyard.kernel.errors import Conflict, Unavailable
 from stackyard.kernel.observe.observer import Observer
-from stackyard.kernel.storage.engines import open_engine, translated
+from stackyard.kernel.storage.engines import open_engine, reported, translated
+from stackyard.kernel.storage.statements import Compiled, Statement, delete_by, insert_into, select_by, update_by
+from stackyard.kernel.storage.statements import Record as Record
 from stackyard.kernel.storage.writer import Writer
 
 #: PostgreSQL's advisory locks of a cloud, first number: the one writer; and work that one server does at a time.
 _WRITER, _ALONE = 0x57AC1, 0x57AC3
+#: Connections that stay open for readers.
+_KEPT_READERS = 4
 _TAKE_TURN = f"SELECT pg_advisory_xact_lock({_WRITER})"
-
-
-class Record(dict[str, Any]):
-    """A row: a dict whose keys can also be read as attributes."""
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
 
 
 class Json(TypeDecorator[Any]):
@@ -53,9 +45,9 @@ class Json(TypeDecorator[Any]):
         """Encode on the way in."""
         return None if value is None else msgspec.json.encode(value).decode()
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
-        """Decode on the way out."""
-        return None if value is None else msgspec.json.decode(value)
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
+        """Decode on the way out; without a step between, for lists decode hundreds."""
+        return _from_json
 
 
 class Instant(TypeDecorator[datetime]):
@@ -72,12 +64,22 @@ class Instant(TypeDecorator[datetime]):
         whole = int(value.replace(microsecond=0).timestamp())
         return whole * 1_000_000 + value.microsecond
 
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
-        """Decode on the way out."""
-        if value is None:
-            return None
-        whole, micro = divmod(value, 1_000_000)
-        return datetime.fromtimestamp(whole, UTC).replace(microsecond=micro)
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
+        """Decode on the way out; without a step between, as for Json."""
+        return _from_microseconds
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _from_json(value: Any) -> Any:
+    return None if value is None else msgspec.json.decode(value)
+
+
+def _from_microseconds(value: int | None) -> datetime | None:
+    if value is None:
+        return None
+    return _EPOCH + timedelta(microseconds=value)
 
 
 def column_type(kind: Kind) -> Any:
@@ -107,37 +109,55 @@ class Transaction:
         self.connection = connection
         self.observer = observer
         self.writable = writable
+        self._driver: Any = connection.connection.driver_connection
         self._after: list[Callable[[], None]] = []
 
     def execute(self, statement: Executable) -> sa.CursorResult[Any]:
         """Run a statement; `.rowcount` of the result tells how many rows a write touched."""
         return self.connection.execute(statement)
 
-    def one(self, statement: Executable) -> Record | None:
-        """The first row of a select, or None."""
-        row = self.connection.execute(statement).mappings().first()
-        return Record(row) if row is not None else None
+    def one(self, statement: Executable | Statement, /, **values: Any) -> Record | None:
+        """The first row of a select, or None. `values`: a Statement's parameters."""
+        if isinstance(statement, Statement) and statement.pays():
+            compiled, cursor = self._run(statement, values)
+            row = cursor.fetchone()
+            return None if row is None else compiled.records(cursor, (row,))[0]
+        found = self.connection.execute(_expression(statement, values))
+        first = found.first()
+        return None if first is None else Record(zip(found.keys(), first, strict=True))
 
-    def all(self, statement: Executable) -> list[Record]:
-        """All rows of a select."""
-        return [Record(row) for row in self.connection.execute(statement).mappings()]
+    def all(self, statement: Executable | Statement, /, **values: Any) -> list[Record]:
+        """All rows of a select. `values`: a Statement's parameters."""
+        if isinstance(statement, Statement) and statement.pays():
+            compiled, cursor = self._run(statement, values)
+            return compiled.records(cursor, cursor.fetchall())
+        found = self.connection.execute(_expression(statement, values))
+        names = tuple(found.keys())
+        return [Record(zip(names, row, strict=True)) for row in found]
 
-    def value(self, statement: Executable) -> Any:
-        """The first column of the first row of a select, or None."""
+    def value(self, statement: Executable | Statement, /, **values: Any) -> Any:
+        """The first column of the first row of a select, or None. `values`: a Statement's parameters."""
+        if isinstance(statement, Statement):
+            found = self.one(statement, **values)
+            return None if found is None else next(iter(found.values()))
         return self.connection.execute(statement).scalar()
+
+    def run(self, statement: Statement, /, **values: Any) -> int:
+        """Run a Statement that writes; how many rows it touched."""
+        return int(self._run(statement, values)[1].rowcount)
 
     def get(self, source: sa.Table, **equals: Any) -> Record | None:
         """The row whose columns equal these values, or None."""
-        return self.one(sa.select(source).where(*(source.c[name] == value for name, value in equals.items())))
+        return self.one(select_by(source, tuple(equals), _missing(equals)), **equals)
 
     def find(self, source: sa.Table, **equals: Any) -> list[Record]:
         """The rows whose columns equal these values."""
-        return self.all(sa.select(source).where(*(source.c[name] == value for name, value in equals.items())))
+        return self.all(select_by(source, tuple(equals), _missing(equals)), **equals)
 
     def insert(self, into: sa.Table, values: Mapping[str, Any]) -> None:
         """Add one row. Raises Conflict when a unique constraint refuses it."""
         try:
-            self.connection.execute(sa.insert(into).values(dict(values)))
+            self._run(insert_into(into, tuple(values)), values)
         except sa.exc.IntegrityError as error:
             raise Conflict(f"Duplicate entry in {into.name}: {error.orig}") from error
 
@@ -148,13 +168,35 @@ class Transaction:
 
     def update(self, source: sa.Table, values: Mapping[str, Any], **equals: Any) -> int:
         """Change the rows whose columns equal these values; returns how many."""
-        where = (source.c[name] == value for name, value in equals.items())
-        return self.connection.execute(sa.update(source).where(*where).values(dict(values))).rowcount
+        statement = update_by(source, tuple(values), tuple(equals), _missing(equals))
+        return self.run(statement, **values, **{f"its_{name}": value for name, value in equals.items()})
 
     def delete(self, source: sa.Table, **equals: Any) -> int:
         """Delete the rows whose columns equal these values; returns how many."""
-        where = (source.c[name] == value for name, value in equals.items())
-        return self.connection.execute(sa.delete(source).where(*where)).rowcount
+        return self.run(delete_by(source, tuple(equals), _missing(equals)), **equals)
+
+    def _run(self, statement: Statement, values: Mapping[str, Any]) -> tuple[Compiled, Any]:
+        dialect = self.connection.dialect
+        compiled = statement.on(dialect)
+        try:
+            return compiled, compiled.run(self._driver, values)
+        except dialect.loaded_dbapi.Error as error:
+            raise reported(error, self.connection, compiled.text) from error
+
+    def begin_reading(self) -> None:
+        """Called by Database.read only. PostgreSQL's driver begins with the first statement."""
+        if self.connection.dialect.name == "sqlite":
+            self._driver.execute("BEGIN")
+
+    def end_reading(self) -> None:
+        """Called by Database.read only."""
+        if self.connection.invalidated or self.connection.in_transaction():
+            self.connection.rollback()
+            return
+        try:
+            self._driver.rollback()
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            raise reported(error, self.connection, "ROLLBACK") from error
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Call `hook` once the transaction is durable; never if it is rolled back."""
@@ -164,6 +206,20 @@ class Transaction:
         """Run what `after_commit` collected. Called by Database.write only."""
         for hook in self._after:
             hook()
+
+
+def _expression(statement: Executable | Statement, values: Mapping[str, Any]) -> Executable:
+    if isinstance(statement, Statement):
+        expression: Executable = statement.expression.params(values)
+        return expression
+    return statement
+
+
+def _missing(equals: Mapping[str, Any]) -> frozenset[str]:
+    return _NOTHING if None not in equals.values() else frozenset(name for name in equals if equals[name] is None)
+
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Database:
@@ -181,20 +237,45 @@ class Database:
         self._snapshots = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         # A queue in the process, so that of each server only one waits for its turn with a connection in hand.
         self.writer = Writer(self.engine, "BEGIN IMMEDIATE" if self.is_sqlite else _TAKE_TURN)
+        self._readers: list[Connection] = []
+        sa.event.listen(self.engine, "invalidate", self._forget_readers)
         self._current = threading.local()
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A read-only transaction: one snapshot for all reads in it."""
-        with translated(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.exec_driver_sql("BEGIN")
-            else:
-                connection.execution_options(**self._snapshots)
+        with translated():
+            transaction = Transaction(self._reader(), self.observer, writable=False)
             try:
-                yield Transaction(connection, self.observer, writable=False)
+                transaction.begin_reading()
+                yield transaction
             finally:
-                connection.rollback()
+                self._put_back(transaction)
+
+    def _reader(self) -> Connection:
+        """A connection that reads. A few are kept open: to take one from the pool and prepare it costs more than most
+        reads."""
+        try:
+            return self._readers.pop()
+        except IndexError:
+            return self.engine.connect().execution_options(**self._snapshots)
+
+    def _put_back(self, transaction: Transaction) -> None:
+        connection = transaction.connection
+        try:
+            transaction.end_reading()
+        except BaseException:
+            connection.close()
+            raise
+        if connection.invalidated or len(self._readers) >= _KEPT_READERS:
+            connection.close()
+        else:
+            self._readers.append(connection)
+
+    def _forget_readers(self, *event: object) -> None:
+        """Keep no connection that was open before now: the database went away, or nobody will read any more."""
+        while self._readers:
+            self._readers.pop().close()
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -253,6 +334,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self._forget_readers()
         self.engine.dispose()
 
 

@@ -91,6 +91,22 @@ def holds(connection: Connection) -> bool:
     return bool(driver.info.transaction_status == _IN_TRANSACTION)
 
 
+def reported(error: Exception, connection: Connection, text: str) -> sa.exc.DBAPIError:
+    """A driver's own error as SQLAlchemy reports it. One that ends the connection ends all that wait in the pool: the
+    database went away."""
+    dialect = connection.dialect
+    gone = dialect.is_disconnect(error, connection.connection.driver_connection, None)  # type: ignore[arg-type]
+    if gone:
+        connection.invalidate(error)
+        connection.engine.dispose()
+    drivers = dialect.loaded_dbapi.Error
+    told = sa.exc.DBAPIError.instance(
+        text, None, error, drivers, hide_parameters=True, connection_invalidated=gone, dialect=dialect
+    )
+    assert isinstance(told, sa.exc.DBAPIError)
+    return told
+
+
 def is_duplicate(error: sa.exc.IntegrityError) -> bool:
     """Whether a unique constraint was violated, and not another one."""
     return getattr(error.orig, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(error.orig)

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from stackyard.kernel.storage.database import Column, Transaction, table
+from stackyard.kernel.storage.statements import Statement
 
 REVOCATION = table(
     "identity_revocation",
@@ -18,7 +19,8 @@ CHANGE = table(
 #: For how many seconds one may still ask about an expired token: work begun with it may take that long.
 GRACE = 172_800
 
-_VERSION = sa.select(CHANGE.c.version).where(CHANGE.c.id == 1)
+#: Asked for with every request.
+_VERSION = Statement(sa.select(CHANGE.c.version).where(CHANGE.c.id == 1))
 
 
 def version(tx: Transaction) -> int:
