@@ -14,6 +14,7 @@ SYSTEM_READER = "(role:reader and system_scope:all)"
 ADMIN_OR_SYSTEM_READER = f"{ADMIN} or {SYSTEM_READER}"
 SYSTEM_ADMIN = "(role:admin and system_scope:all)"
 OWNER = "rule:owner"
+SERVICE_OR_ADMIN = "rule:service_or_admin"
 ANYONE = ""
 
 CLOUD_SCOPES = ("system", "project")
@@ -57,6 +58,7 @@ GRANT_WRITE = either(
 SHARED = [
     Allow("admin_required", "role:admin or is_admin:1"),
     Allow("service_role", "role:service"),
+    Allow("service_or_admin", "rule:admin_required or rule:service_role"),
     Allow("owner", "user_id:%(user_id)s"),
     Allow("token_subject", "user_id:%(target.token.user_id)s"),
     # A domain's manager may hand out what is theirs or less, never admin.

@@ -12,8 +12,10 @@ from stackyard.rooms.identity.reconcile import ROTATION
 from stackyard.rooms.identity.render import DIALECT
 from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
 from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
+from stackyard.rooms.identity.resources.credential import store as credentials
 from stackyard.rooms.identity.resources.domain_config.routes import RULES as CONFIG_RULES
 from stackyard.rooms.identity.resources.domain_config.store import DOMAIN_OPTION
+from stackyard.rooms.identity.resources.ec2.routes import RULES as EC2_RULES
 from stackyard.rooms.identity.resources.endpoint_filter.store import PROJECT_ENDPOINT, PROJECT_GROUP
 from stackyard.rooms.identity.resources.federation.store import FEDERATED
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
@@ -47,7 +49,7 @@ def always_permits(request: Request) -> bool:
 
 
 #: What is to be encrypted anew when the keys of a use are rotated.
-RESEALS: Mapping[Use, Sequence[Reseal]] = {}
+RESEALS: Mapping[Use, Sequence[Reseal]] = {"credential": [credentials.reseal]}
 
 _RESOURCES, _ROUTES = declared(resources)
 
@@ -58,7 +60,7 @@ ROOM = Room(
     dialect=DIALECT,
     resources=_RESOURCES,
     routes=_ROUTES,
-    policies=[*SHARED, *DOMAIN_ROLES.values(), *TOKEN_RULES, *GRANT_RULES, *CONFIG_RULES],
+    policies=[*SHARED, *DOMAIN_ROLES.values(), *TOKEN_RULES, *GRANT_RULES, *EC2_RULES, *CONFIG_RULES],
     tables=[
         ASSIGNMENT,
         MEMBERSHIP,

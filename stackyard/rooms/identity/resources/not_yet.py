@@ -7,10 +7,8 @@ from stackyard.kernel.work import Work
 
 #: Collections, with a member below each unless the path ends in "!".
 _PATHS = (
-    "/v3/credentials", "/v3/users/{user_id}/credentials/OS-EC2",
     "/v3/OS-TRUST/trusts", "/v3/OS-TRUST/trusts/{trust_id}/roles", "/v3/OS-OAUTH1/consumers", "/v3/OS-OAUTH2/token!",
     "/v3/OS-REVOKE/events!",
-    "/v3/ec2tokens!", "/v3/s3tokens!",
 )  # fmt: skip
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

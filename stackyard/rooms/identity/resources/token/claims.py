@@ -23,6 +23,7 @@ _METHODS = (
     "oauth2_credential",
     "mapped",
     "saml2",
+    "ec2credential",
 )
 _FORMAT = 1
 

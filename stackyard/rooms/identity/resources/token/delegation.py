@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stackyard.kernel.caller import Caller
 from stackyard.kernel.errors import Forbidden
 from stackyard.kernel.work import Work
+
+_LEAVES = ("trust_id", "application_credential_id", "access_token_id")
 
 
 def refuse_restricted(work: Work) -> None:
@@ -46,5 +49,10 @@ def bounds(work: Work) -> dict[str, str]:
 
 
 def _origin(work: Work) -> dict[str, str]:
-    found: dict[str, str] = work.caller.token.get("origin", {})
-    return found
+    return origin_of(work.caller)
+
+
+def origin_of(caller: Caller) -> dict[str, str]:
+    """By whose leave a token acts: the trust, application credential or access token by its id; empty for one's own."""
+    found: dict[str, str] = caller.token.get("origin", {})
+    return {name: found[name] for name in _LEAVES if name in found}

@@ -1,0 +1,1 @@
+"""Credentials: secrets of users that services ask for, encrypted where they are kept."""

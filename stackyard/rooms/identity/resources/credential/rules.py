@@ -1,0 +1,159 @@
+"""Use cases of credentials."""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from stackyard.kernel.caller import Caller
+from stackyard.kernel.errors import Forbidden
+from stackyard.kernel.storage import rows as kernel_rows
+from stackyard.kernel.storage.database import Record
+from stackyard.kernel.work import Work
+from stackyard.rooms.identity import rows
+from stackyard.rooms.identity.errors import duplicate, invalid
+from stackyard.rooms.identity.keys import Sealer
+from stackyard.rooms.identity.policies import members
+from stackyard.rooms.identity.resources.credential import resource, store
+from stackyard.rooms.identity.resources.token import delegation
+from stackyard.rooms.identity.resources.token import store as changes
+from stackyard.rooms.identity.rotation import keys_of
+
+#: Members of an ec2 blob that say by whose leave it was made, and the API's names of what they were in the token.
+BOUNDS = {
+    "trust_id": "trust_id",
+    "app_cred_id": "application_credential_id",
+    "access_token_id": "access_token_id",
+}
+
+
+def within_delegation(caller: Caller, table: sa.Table) -> "sa.ColumnElement[bool] | None":
+    """A delegated token knows of credentials of its own project only: what is the user's as such, their second factors,
+    is nothing that they have handed on."""
+    return table.c.project_id == caller.project_id if delegation.origin_of(caller) else None
+
+
+def target(work: Work, credential: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What check strings may name. A list is judged by the caller's own credentials and narrowed to them."""
+    owner = credential.get("user_id")
+    if owner is None and not credential and "id" not in work.params:
+        owner = work.caller.user_id
+    return members({"target.credential.user_id": owner})
+
+
+def narrow(work: Work, statement: Any, query: Record) -> Any:
+    """Show everybody theirs, and all to whom policy lets see those of nobody in particular."""
+    if work.allows("identity:get_credential", {}):
+        return statement
+    return statement.where(resource.CREDENTIAL.table.c.user_id == work.caller.user_id)
+
+
+def create(work: Work, wanted: Record) -> Record:
+    """Keep a credential. Raises BadRequest for a blob that its type cannot have, Conflict for an access key that there
+    is."""
+    _check_project(work, wanted.get("project_id"))
+    checked = _checked(wanted)
+    if _is_ec2(wanted):
+        delegation.refuse_restricted(work)
+        bounds = delegation.bounds(work)
+        checked["blob"] = _told({**_blob(wanted), **{name: bounds[of] for name, of in BOUNDS.items() if of in bounds}})
+        if store.by_id(work.tx, checked["id"]) is not None:
+            raise duplicate("credential", f"Duplicate entry found with access key of {checked['id']}")
+    return kernel_rows.insert(work, resource.CREDENTIAL, store.sealed(work, checked))
+
+
+def update(work: Work, credential: Record, changes: Record) -> Record:
+    """Change a credential. Whose it becomes must be somebody for whom the caller may keep it; by whose leave it was
+    made stays."""
+    before = {**credential, "blob": opened(work, credential)}
+    after = Record({**before, **changes})
+    if not work.allows("identity:update_credential", {**after, **target(work, after)}):
+        raise Forbidden("You are not authorized to perform the requested action: identity:update_credential.")
+    _check_project(work, after.project_id)
+    checked = _checked(after)
+    if _is_ec2(before):
+        old, new = _blob(before), _blob(after)
+        for name in BOUNDS:
+            if old.get(name) != new.get(name):
+                raise invalid(f"blob.{name}", "cannot be changed.")
+    rows.unchanged(credential, changes, "id")
+    if "blob" in changes:
+        changes.update(store.sealed(work, Record(blob=checked["blob"])), used_step=None)
+    return kernel_rows.change(work, resource.CREDENTIAL, credential, changes)
+
+
+def opened(work: Work, credential: Record) -> str:
+    """The blob as it was given."""
+    if "opened" not in credential:
+        load(work, [credential])
+    return str(credential.opened)
+
+
+def load(work: Work, credentials: Sequence[Record]) -> None:
+    """Open the blobs of credentials. Raises RuntimeError when the key of one is gone."""
+    sealer, version = Sealer(keys_of(work.services).credentials), changes.version(work.tx)
+    for each in credentials:
+        found = sealer.open(work.tx, each.blob, version)
+        if found is None:
+            raise RuntimeError(f"no key of this cloud opens the credential {each.id}")
+        each["opened"] = found.decode()
+
+
+def _check_project(work: Work, project_id: str | None) -> None:
+    delegation.within_project(work, project_id)
+
+
+def _is_ec2(credential: Mapping[str, Any]) -> bool:
+    return bool(credential["type"].lower() == "ec2")
+
+
+def _checked(credential: Record) -> Record:
+    """The credential if its blob is what its type needs; an ec2 one under the id that its access key gives it."""
+    if credential["type"].lower() == "totp":
+        _check_seed(credential["blob"])
+    if not _is_ec2(credential):
+        return Record(credential)
+    if not credential.get("project_id"):
+        raise invalid("project_id", "is required for type ec2.")
+    return Record({**credential, "id": credential.get("id") or access_id(str(_blob(credential)["access"]))})
+
+
+def access_id(access: str) -> str:
+    """The id of the credential with this access key."""
+    return hashlib.sha256(access.encode()).hexdigest()
+
+
+def _blob(credential: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        blob = msgspec.json.decode(credential["blob"])
+    except (msgspec.DecodeError, RecursionError):
+        blob = None
+    if not isinstance(blob, dict):
+        raise invalid("blob", "is a JSON object for type ec2.")
+    for name in ("access", "secret"):
+        if not isinstance(blob.get(name), str) or not blob[name]:
+            raise invalid(f"blob.{name}", "is required for type ec2.")
+    return blob
+
+
+def _told(blob: dict[str, Any]) -> str:
+    return msgspec.json.encode(blob).decode()
+
+
+def _check_seed(blob: str) -> None:
+    try:
+        seed = decoded_seed(blob)
+    except (binascii.Error, ValueError):
+        seed = b""
+    if not seed:
+        raise invalid("blob", "is the seed of passcodes in base32 for type totp.")
+
+
+def decoded_seed(blob: str) -> bytes:
+    """The seed of passcodes. Raises ValueError when it is none."""
+    text = blob.strip()
+    return base64.b32decode(text + "=" * (-len(text) % 8), casefold=True)
