@@ -1,14 +1,25 @@
 """Credentials. Source: Identity API v3, "Credentials"."""
 
+import sqlalchemy as sa
+
+from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.kinds import Integer, Text
 from stackyard.kernel.declare.resource import Field, Id, Internal, Resource
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, EVERY_SCOPE, allow, either
 from stackyard.rooms.identity.resources.credential import rules
+from stackyard.rooms.identity.resources.token import delegation
 
 _OWNER = "user_id:%(target.credential.user_id)s"
 READ = either(ADMIN_OR_SYSTEM_READER, _OWNER)
 WRITE = either(ADMIN, _OWNER)
+
+
+def within_delegation(caller: Caller, table: sa.Table) -> "sa.ColumnElement[bool] | None":
+    """A delegated token knows of credentials of its own project only: what is the user's as such, their second factors,
+    is nothing that they have handed on."""
+    return table.c.project_id == caller.project_id if delegation.origin_of(caller) else None
+
 
 CREDENTIAL = Resource(
     name="credential",
@@ -39,7 +50,7 @@ CREDENTIAL = Resource(
         Internal("used_step", Integer(), doc="The latest time step whose passcode was taken (totp)."),
         fields.Extra(),
     ],
-    visible=rules.within_delegation,
+    visible=within_delegation,
     load=rules.load,
     target=rules.target,
     narrow=rules.narrow,

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
-from stackyard.kernel.caller import Caller
 from stackyard.kernel.errors import Forbidden
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
@@ -29,12 +27,6 @@ BOUNDS = {
     "app_cred_id": "application_credential_id",
     "access_token_id": "access_token_id",
 }
-
-
-def within_delegation(caller: Caller, table: sa.Table) -> "sa.ColumnElement[bool] | None":
-    """A delegated token knows of credentials of its own project only: what is the user's as such, their second factors,
-    is nothing that they have handed on."""
-    return table.c.project_id == caller.project_id if delegation.origin_of(caller) else None
 
 
 def target(work: Work, credential: Mapping[str, Any]) -> Mapping[str, Any]:
