@@ -24,7 +24,9 @@ from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.observe.health import Health
 from stackyard.kernel.observe.observer import Observer, tracer
 from stackyard.kernel.observe.pages import Observers, pages
+from stackyard.kernel.observe.sinks import sink
 from stackyard.kernel.observe.standing import Standing
+from stackyard.kernel.observe.trail import Trail
 from stackyard.kernel.repair.reconcilers import Reconcilers
 from stackyard.kernel.request.app import Front
 from stackyard.kernel.request.chain import Chain
@@ -168,6 +170,7 @@ class Cloud:
         self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
         self.neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
+        observer.trail = self._trail()
         self.health = Health({
             "database": lambda: migrations.trouble(self.database, self.rooms), "workers": self.workers.trouble,
             "node": self._node_trouble,
@@ -185,6 +188,11 @@ class Cloud:
 
     def _now(self) -> datetime:
         return self.services.clock.now()
+
+    def _trail(self) -> Trail | None:
+        count = self.database.observer.audited
+        sinks = [sink(name, self.settings.state_dir, count) for name in self.settings.audit]
+        return Trail(sinks, self.workers.server, count) if sinks else None
 
     def _node_trouble(self) -> str:
         return "" if self.node.name in self.nodes.names() else f"node {self.node.name} is not connected"

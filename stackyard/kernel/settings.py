@@ -57,7 +57,8 @@ class Settings(msgspec.Struct, kw_only=True):
     speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
     cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once. trusted_proxies:
     addresses or networks of reverse proxies that are believed about their clients. traces: base URL of an
-    OpenTelemetry collector (OTLP over HTTP) that spans are sent to. security_compliance: see there.
+    OpenTelemetry collector (OTLP over HTTP) that spans are sent to. audit: where the audit trail goes: "log" (in the
+    state directory), "file:/PATH", URLs; nothing: there is none. security_compliance: see there.
     """
 
     state_dir: Path
@@ -83,6 +84,7 @@ class Settings(msgspec.Struct, kw_only=True):
     max_requests: int = 512
     trusted_proxies: list[str] = []
     traces: str = ""
+    audit: list[str] = msgspec.field(default_factory=lambda: ["log"])
     security_compliance: SecurityCompliance = SecurityCompliance()
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from stackyard.kernel.declare.audited import Asked, Told
 from stackyard.kernel.declare.dialect import Dialect
 from stackyard.kernel.declare.resource import Allow, Resource, Route
 from stackyard.kernel.declare.versions import Microversions
@@ -27,9 +28,9 @@ class Room:
     name, catalog path) it registers in the catalog, the path may hold {project_id}. uses: rooms whose facades it calls.
     policies: rules besides those of resources and routes (shared checks). tables: those of its stores. reconcilers:
     its repairs, which also list mismatches for `stackyard check`. start(services): binds what the room needs at run
-    time, before the first request. always_permits(request):
-    whether the access rules of tokens do not matter to it. seed(work): idempotent first rows, run at every start in one
-    transaction after migrations.
+    time, before the first request. always_permits(request): whether the access rules of tokens do not matter to it.
+    audited(asked): how the audit trail tells of a request; None: as its route says. seed(work): idempotent first rows,
+    run at every start in one transaction after migrations.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Room:
     start: Callable[[Services], None] | None = None
     always_permits: Callable[["Request"], bool] | None = None
     seed: Callable[[Work], None] | None = None
+    audited: Callable[[Asked], Told | None] | None = None
 
     @property
     def package(self) -> str:

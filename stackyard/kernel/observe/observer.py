@@ -18,9 +18,11 @@ from stackyard.kernel.observe.trace import Trace
 
 if TYPE_CHECKING:
     from stackyard.kernel.observe.tracing import Tracer
+    from stackyard.kernel.observe.trail import Trail
     from stackyard.kernel.repair.reconcilers import Status
     from stackyard.kernel.request.chain import Exchange
     from stackyard.kernel.request.endpoints import Endpoint
+    from stackyard.kernel.request.exchange import Reply
     from stackyard.kernel.storage.database import Record
 
 _UNTRACED = nullcontext()
@@ -51,11 +53,15 @@ class Observer:
         self.metrics = Metrics()
         #: Where spans go; None: nothing is traced.
         self.tracer: Tracer | None = None
+        #: Where the audit trail goes; None: nothing is audited.
+        self.trail: Trail | None = None
         #: By endpoint and class of status: to find them by their labels would cost more than to count.
         self._requests: dict[tuple[int, int], Histogram] = {}
 
     def close(self) -> None:
         """Send what has been told and is not sent yet."""
+        if self.trail is not None:
+            self.trail.close()
         if self.tracer is not None:
             self.tracer.close()
 
@@ -64,15 +70,17 @@ class Observer:
         if self.tracer is not None:
             exchange.trace, exchange.cause = self.tracer.begin(exchange.request.headers.get("traceparent"))
 
-    def answered(self, exchange: "Exchange", status: int, seconds: float) -> None:
+    def answered(self, exchange: "Exchange", reply: "Reply", seconds: float) -> None:
         """A request has its answer."""
-        endpoint, kind = exchange.endpoint, status // 100
+        endpoint, kind = exchange.endpoint, reply.status // 100
         child = self._requests.get((id(endpoint), kind)) if endpoint is not None else None
         if child is None:
             child = self._counting(exchange, endpoint, kind)
         child.observe(seconds)
         if self.tracer is not None and exchange.trace is not None:
-            self._told(self.tracer, exchange, exchange.trace, status, seconds)
+            self._told(self.tracer, exchange, exchange.trace, reply.status, seconds)
+        if self.trail is not None:
+            self.trail.tell(exchange, reply)
 
     def _told(self, tracer: "Tracer", exchange: "Exchange", span: Trace, status: int, seconds: float) -> None:
         endpoint, ended = exchange.endpoint, time.time()
@@ -143,6 +151,10 @@ class Observer:
             return _UNTRACED
         about = {"stackyard.node": node, "rpc.service": driver, "rpc.method": method}
         return _spanned(self.tracer, f"{driver}.{method}", trace.read(cause)[0], "server", about)
+
+    def audited(self, outcome: str, number: int) -> None:
+        """So many events of the audit trail were written, or lost."""
+        self.metrics.audited.labels(outcome).inc(number)
 
     def reconciled(self, status: "Status") -> None:
         """A repair has run."""

@@ -90,7 +90,7 @@ class Front:
         self.chain.finish(exchange, reply)
         await self._send(req, resp, exchange.request, reply)
         seconds = time.perf_counter() - started
-        self.chain.services.observer.answered(exchange, reply.status, seconds)
+        self.chain.services.observer.answered(exchange, reply, seconds)
         _log(exchange, reply, seconds)
 
     async def _page(self, page: Page, request: Request) -> Reply:

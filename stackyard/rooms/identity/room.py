@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from stackyard.kernel.declare.room import Room, declared
 from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Services
-from stackyard.rooms.identity import resources, seed
+from stackyard.rooms.identity import audited, resources, seed
 from stackyard.rooms.identity.keys import Keys, Use
 from stackyard.rooms.identity.policies import SHARED
 from stackyard.rooms.identity.reconcile import ROTATION
@@ -80,4 +80,5 @@ ROOM = Room(
     start=start,
     always_permits=always_permits,
     seed=seed.seed,
+    audited=audited.tell,
 )

@@ -1,0 +1,195 @@
+"""The audit trail: who did what to what, from where, and what came of it, as CADF events in OpenStack's notifications.
+
+Audited is every request that may change something, whatever became of it, every log-in, and every request whose token
+or whose right was not good enough: `is_audited` is the one place that says so. Events hold ids, names and addresses,
+never a body. They are made and delivered by a thread of their own; no request waits for the trail or fails with it, and
+what it had to drop is counted.
+"""
+
+import logging
+import platform
+import time
+import uuid
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from queue import Full, Queue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from stackyard.kernel.caller import Caller
+from stackyard.kernel.declare.audited import Asked, Told, made
+from stackyard.kernel.observe.sinks import Count, Sink
+
+if TYPE_CHECKING:
+    from stackyard.kernel.request.chain import Exchange
+    from stackyard.kernel.request.endpoints import Endpoint
+    from stackyard.kernel.request.exchange import Reply
+
+log = logging.getLogger("stackyard.audit")
+
+#: Requests that wait to be told of; more are lost.
+MOST_WAITING = 10_000
+_READS = ("GET", "HEAD", "OPTIONS")
+_ACTIONS = {"POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
+#: What was only accepted is done, or not, by an operation: its object's story tells which.
+_OUTCOMES = {202: "pending"}
+_VERBS = {"create": "create", "update": "update", "delete": "delete", "list": "read/list", "show": "read"}
+
+
+class _Answered(msgspec.Struct, frozen=True):
+    """What is known of a request once it is answered."""
+
+    at: datetime
+    endpoint: "Endpoint"
+    caller: Caller
+    request_id: str
+    address: str
+    agent: str
+    status: int
+    asked: Asked
+
+
+def is_audited(exchange: "Exchange", status: int) -> bool:
+    """Whether the trail tells of this request."""
+    endpoint = exchange.endpoint
+    if endpoint is None:
+        return False
+    # A read that makes something, or is refused though it needs no token, is a log-in: federation's are.
+    logs_in = status == 201 or (status == 401 and endpoint.token != "required")
+    has_a_bad_token = status == 401 and "x-auth-token" in exchange.request.headers
+    return endpoint.method not in _READS or logs_in or has_a_bad_token or status == 403
+
+
+class Trail:
+    """Tells its sinks of requests. `server`: which server of the cloud observes."""
+
+    def __init__(self, sinks: Sequence[Sink], server: str, count: Count) -> None:
+        self._sinks = sinks
+        self._server = server
+        self._count = count
+        self._waiting: Queue[_Answered | None] = Queue(MOST_WAITING)
+        self._thread = Thread(target=self._run, name="audit", daemon=True)
+        self._thread.start()
+
+    def tell(self, exchange: "Exchange", reply: "Reply") -> None:
+        """A request has its answer. Quick; what cannot be taken any more is counted as lost."""
+        endpoint, request, call = exchange.endpoint, exchange.request, exchange.call
+        if endpoint is None or not is_audited(exchange, reply.status):
+            return
+        asked = Asked(
+            method=endpoint.method, path=endpoint.path.removeprefix(endpoint.room.path), params=request.params,
+            resource=endpoint.resource.name if endpoint.resource else None, verb=endpoint.verb,
+            given=call.given if call else None, answer=reply.body,
+        )  # fmt: skip
+        try:
+            self._waiting.put_nowait(_Answered(
+                datetime.now(UTC), endpoint, exchange.caller, exchange.request_id, request.remote_address,
+                request.headers.get("user-agent", ""), reply.status, asked,
+            ))  # fmt: skip
+        except Full:
+            self._count("lost", len(self._sinks))
+
+    def close(self, patience: float = 3.0) -> None:
+        """Deliver what is left, for a few seconds at most."""
+        end = time.monotonic() + patience
+        with suppress(Full):
+            self._waiting.put(None, timeout=patience)
+        self._thread.join(max(0.0, end - time.monotonic()))
+        for each in self._sinks:
+            each.close()
+
+    def _run(self) -> None:
+        # It warns of every id that is no UUID; OpenStack's own, "default", is none.
+        warnings.filterwarnings("ignore", module="pycadf")
+        while (answered := self._waiting.get()) is not None:
+            try:
+                notification = msgspec.json.encode(notify(answered, self._server), enc_hook=str)
+            except Exception:
+                log.exception("a request cannot be told of")
+                self._count("lost", len(self._sinks))
+                continue
+            for each in self._sinks:
+                each.put(notification)
+
+
+def notify(answered: _Answered, server: str) -> dict[str, Any]:
+    """The notification, in the envelope that OpenStack's services send."""
+    told = _told(answered)
+    return {
+        "message_id": str(uuid.uuid4()), "publisher_id": f"{_service(answered.endpoint)}.{platform.node()}",
+        "event_type": told.event_type, "priority": "INFO", "timestamp": answered.at.isoformat(),
+        "payload": _event(answered, told, server),
+    }  # fmt: skip
+
+
+def _service(endpoint: "Endpoint") -> str:
+    """The type under which the service is in the catalog."""
+    services = endpoint.room.services
+    return services[0][0] if services else endpoint.room.name
+
+
+def _told(answered: _Answered) -> Told:
+    """What the room says of it, else what its route says."""
+    tell = answered.endpoint.room.audited
+    return (tell(answered.asked) if tell is not None else None) or _by_route(answered)
+
+
+def _by_route(answered: _Answered) -> Told:
+    asked = answered.asked
+    if asked.verb is not None:
+        action = _VERBS.get(asked.verb, "unknown")
+    elif asked.resource is not None:
+        suffix = asked.path.rpartition("/")[2]
+        action = f"{'read' if asked.method in _READS else 'update'}/{suffix}"
+    else:
+        action = _ACTIONS.get(asked.method, "read")
+    kind = f"/{asked.resource}" if asked.resource else ""
+    return Told(
+        event_type="audit.http.response", action=action, target_type=f"service/{_service(answered.endpoint)}{kind}",
+        target_id=_target(asked),
+    )  # fmt: skip
+
+
+def _target(asked: Asked) -> str | None:
+    """The id of the object: the path's, or that of the one that was made, or of whatever the path names last."""
+    named = list(asked.params.values())
+    return asked.params.get("id") or made(asked.answer) or (named[-1] if named else None)
+
+
+def _event(answered: _Answered, told: Told, server: str) -> dict[str, Any]:
+    # Imported here: it takes a tenth of a second, which is the trail's and not the server's start.
+    from pycadf import cadftaxonomy, cadftype, eventfactory, host, reason, resource
+
+    caller, status = answered.caller, answered.status
+    who = {"id": caller.user_id, "name": caller.user_name, "domain_id": caller.user_domain_id}
+    who |= {key: value for key, value in told.initiator.items() if value is not None}
+    why = {"reasonType": "HTTP", "reasonCode": str(status)}
+    if status == 403 and answered.endpoint.allow is not None:
+        why |= {"policyType": "oslo.policy", "policyId": answered.endpoint.allow.name}
+    event = eventfactory.EventFactory().new_event(
+        eventType=cadftype.EVENTTYPE_ACTIVITY, eventTime=answered.at.isoformat(), action=told.action,
+        outcome=_OUTCOMES.get(status, "success" if status < 400 else "failure"),
+        initiator=resource.Resource(
+            typeURI=cadftaxonomy.ACCOUNT_USER, id=who["id"] or cadftaxonomy.UNKNOWN, name=who["name"],
+            host=host.Host(address=answered.address or None, agent=answered.agent or None),
+        ),
+        target=resource.Resource(typeURI=told.target_type, id=told.target_id or cadftaxonomy.UNKNOWN),
+        observer=resource.Resource(
+            typeURI=f"service/{_service(answered.endpoint)}" if answered.endpoint.room.name != "identity"
+            else cadftaxonomy.SERVICE_SECURITY, id=server,
+        ),
+        reason=reason.Reason(**why),
+    )  # fmt: skip
+    more = {
+        "request_id": answered.request_id, "project_id": caller.project_id, "domain_id": caller.domain_id,
+        "user_domain_id": who["domain_id"], "user_domain_name": who.get("domain_name"),
+        "system_scope": "all" if caller.system else None,
+    }  # fmt: skip
+    payload: dict[str, Any] = event.as_dict()
+    payload["initiator"] |= {key: value for key, value in more.items() if value is not None}
+    payload["requestPath"] = answered.endpoint.path
+    return {**payload, **told.details}
