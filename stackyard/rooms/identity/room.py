@@ -27,6 +27,7 @@ from stackyard.rooms.identity.resources.token.provider import Provider
 from stackyard.rooms.identity.resources.token.routes import RULES as TOKEN_RULES
 from stackyard.rooms.identity.resources.token.store import CHANGE, REVOCATION
 from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.resources.trust.resource import RULES as TRUST_RULES
 from stackyard.rooms.identity.rotation import Reseal
 from stackyard.rooms.identity.store import KEY
 from stackyard.rooms.identity.throttle import Throttle
@@ -60,7 +61,7 @@ ROOM = Room(
     dialect=DIALECT,
     resources=_RESOURCES,
     routes=_ROUTES,
-    policies=[*SHARED, *DOMAIN_ROLES.values(), *TOKEN_RULES, *GRANT_RULES, *EC2_RULES, *CONFIG_RULES],
+    policies=[*SHARED, *DOMAIN_ROLES.values(), *TOKEN_RULES, *GRANT_RULES, *EC2_RULES, *CONFIG_RULES, *TRUST_RULES],
     tables=[
         ASSIGNMENT,
         MEMBERSHIP,

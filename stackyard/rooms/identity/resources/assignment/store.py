@@ -119,6 +119,13 @@ def effective_roles(tx: Transaction, user_id: str, target: Target) -> list[Recor
     return roles.expand(tx, {row.role_id for row in _held_on(tx, user_id, _sources(tx, target))})
 
 
+def effective_role_ids(tx: Transaction, user_id: str, target: Target) -> set[str]:
+    """The ids of the roles that a user has there, also of those that belong to domains."""
+    inferred = roles.inferences(tx)
+    held = (row.role_id for row in _held_on(tx, user_id, _sources(tx, target)))
+    return set().union(*(roles.closure(inferred, each) for each in held))
+
+
 def _sources(tx: Transaction, target: Target) -> list[Target]:
     """The assignments' targets from which roles on `target` come."""
     if target.type != "project":

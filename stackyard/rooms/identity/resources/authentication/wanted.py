@@ -10,12 +10,14 @@ from stackyard.rooms.identity.resources.authentication.methods import METHODS
 from stackyard.rooms.identity.resources.authentication.named import DOMAIN, TEXT, Named, Naming, named, named_domain
 from stackyard.rooms.identity.resources.token.claims import Kind as ScopeKind
 
+_TRUST = "OS-TRUST:trust"
 _SCOPE = Object(
     {
         "project": Naming(),
         "domain": DOMAIN,
         "system": Object({"all": Boolean()}),
         "unscoped": Object({}),
+        _TRUST: Object({"id": TEXT}, required=["id"]),
     }
 )
 _AUTH = Object(
@@ -31,11 +33,12 @@ _AUTH = Object(
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """`methods`: what each method named has read. `scope` is None when the request leaves it to the user's default
-    project."""
+    project. trust_id: the trust whose scope is wanted."""
 
     methods: Mapping[str, Any]
     scope: ScopeKind | None = None
     where: Named | None = None
+    trust_id: str | None = None
 
 
 def read(raw: Any) -> Wanted:
@@ -45,7 +48,7 @@ def read(raw: Any) -> Wanted:
     auth: dict[str, Any] = _AUTH.parse(raw["auth"], "auth", True)
     methods = _methods(auth["identity"])
     scope, where = _scope(auth.get("scope"))
-    return Wanted(methods=methods, scope=scope, where=where)
+    return Wanted(methods=methods, scope=scope, where=where, trust_id=_trust(auth.get("scope")))
 
 
 def _methods(identity: dict[str, Any]) -> dict[str, Any]:
@@ -60,8 +63,16 @@ def _methods(identity: dict[str, Any]) -> dict[str, Any]:
     return {name: METHODS[name].read(identity[name], f"auth.identity.{name}") for name in names}
 
 
+def _trust(scope: Any) -> str | None:
+    if not isinstance(scope, dict) or _TRUST not in scope:
+        return None
+    if len(scope) != 1:
+        raise invalid("auth.scope", "names one of project, domain, system and OS-TRUST:trust.")
+    return str(scope[_TRUST]["id"])
+
+
 def _scope(scope: Any) -> tuple[ScopeKind | None, Named | None]:
-    if scope is None:
+    if scope is None or _trust(scope):
         return None, None
     if scope == "unscoped" or "unscoped" in scope:
         return "unscoped", None

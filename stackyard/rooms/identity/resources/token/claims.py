@@ -44,6 +44,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     application_credential_id: str = ""
     access_token_id: str = ""
     federated: Federated | None = None
+    #: The generation of the one whom the trust's tokens do not name.
+    counterpart: int = 0
 
 
 #: Of a token that may do what its user may.

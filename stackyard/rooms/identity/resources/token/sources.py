@@ -7,10 +7,12 @@ from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.application_credential import rights as application_credentials
 from stackyard.rooms.identity.resources.token.claims import OWN, Claims
 from stackyard.rooms.identity.resources.token.rights import Rights, of_user
+from stackyard.rooms.identity.resources.trust import rights as trusts
 
 #: By the member of `Origin` that names where the rights come from. Each is asked whenever such a token is judged, so
 #: that what is taken away at the source is taken away at once; it raises Unauthorized when nothing is left.
 SOURCES: Mapping[str, Callable[[Transaction, Claims], Rights]] = {
+    "trust_id": trusts.rights,
     "application_credential_id": application_credentials.rights,
 }
 

@@ -181,6 +181,7 @@ def _caller(
         **held.known,
     }
     if origin := {name: value for name, value in msgspec.structs.asdict(claims.origin).items() if value}:
+        origin.pop("counterpart", None)
         token["origin"] = origin
     if scope and domain:
         who |= {
