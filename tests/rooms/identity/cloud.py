@@ -97,7 +97,6 @@ class Cloud:
         assert result.status_code == 201, result.text
         return str(result.headers["X-Subject-Token"])
 
-
     def authenticate(self, methods: dict[str, Any], scope: Any = None, **headers: str) -> testing.Result:
         """Ask for a token by these methods."""
         auth = {"identity": {"methods": list(methods), **methods}, **({"scope": scope} if scope is not None else {})}

@@ -7,7 +7,7 @@ from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.assignment.store import Target
-from stackyard.rooms.identity.resources.authentication import named
+from stackyard.rooms.identity.resources.authentication import factors, named, receipt
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt, Proving
 from stackyard.rooms.identity.resources.authentication.methods import METHODS
 from stackyard.rooms.identity.resources.authentication.wanted import Wanted
@@ -36,7 +36,10 @@ def _later(attempt: Attempt, wanted: Wanted, proofs: Sequence[Proving], catalog:
 
 
 def _issued(tx: Transaction, attempt: Attempt, wanted: Wanted, proofs: Sequence[Proof], catalog: bool) -> Reply:
-    proof = together(wanted.methods, proofs)
+    proof = together(wanted.methods, [*proofs, *receipt.earlier(tx, attempt)])
+    user = users.by_id(tx, proof.user_id)
+    if user is not None and (required := factors.unmet(user, proof.methods)):
+        return receipt.issue(tx, attempt, user, proof, required)
     if wanted.trust_id:
         proof = redeem(tx, attempt.services.clock, wanted.trust_id, proof)
     text, token = attempt.tokens.issue(tx, proof, _scope(tx, wanted, proof))

@@ -14,6 +14,7 @@ from stackyard.rooms.identity.resources.authentication.named import TEXT, Named,
 from stackyard.rooms.identity.resources.token.claims import Origin
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.user import store as users
+from stackyard.rooms.identity.throttle import Throttle
 
 _SHAPE = Object({"id": TEXT, "name": TEXT, "secret": Text(max=MAX_LENGTH), "user": Naming()}, required=["secret"])
 
@@ -43,7 +44,8 @@ def read(given: Any, path: str) -> Login:
 def prove(tx: Transaction, attempt: Attempt, login: Login) -> Proving:
     """Later: hashing takes too long for an open transaction."""
     credential = find(tx, login)
-    return lambda: verified(attempt, credential, login.secret)
+    name = ("application_credential", login.id or (login.name, named.spoken(tx, login.user) if login.user else None))
+    return lambda: verified(attempt, name, credential, login.secret)
 
 
 def find(tx: Transaction, login: Login) -> Record | None:
@@ -54,8 +56,15 @@ def find(tx: Transaction, login: Login) -> Record | None:
     return store.by_name(tx, user.id, login.name or "") if user else None
 
 
-def verified(attempt: Attempt, credential: Record | None, secret: str) -> Proof:
-    """The owner, bounded by the credential. No transaction is open. Raises Unauthorized."""
+def verified(attempt: Attempt, name: object, credential: Record | None, secret: str) -> Proof:
+    """The owner, bounded by the credential. No transaction is open. `name`: what guesses are counted by. Raises
+    Unauthorized."""
+    throttle: Throttle = attempt.services.bound["identity_throttle"]
+    with throttle.attempt(name, attempt.request.remote_address):
+        return _verified(attempt, credential, secret)
+
+
+def _verified(attempt: Attempt, credential: Record | None, secret: str) -> Proof:
     stored = credential.secret_hash if credential else None
     good = verify_password(secret, stored, attempt.services.settings.password_cost)
     if credential is None or not good:

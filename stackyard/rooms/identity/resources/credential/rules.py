@@ -21,6 +21,8 @@ from stackyard.rooms.identity.resources.token import delegation
 from stackyard.rooms.identity.resources.token import store as changes
 from stackyard.rooms.identity.rotation import keys_of
 
+#: Bytes that a seed of passcodes has at least: RFC 4226.
+_SEED = 16
 #: Members of an ec2 blob that say by whose leave it was made, and the API's names of what they were in the token.
 BOUNDS = {
     "trust_id": "trust_id",
@@ -141,8 +143,8 @@ def _check_seed(blob: str) -> None:
         seed = decoded_seed(blob)
     except (binascii.Error, ValueError):
         seed = b""
-    if not seed:
-        raise invalid("blob", "is the seed of passcodes in base32 for type totp.")
+    if len(seed) < _SEED:
+        raise invalid("blob", f"is the seed of passcodes in base32, of at least {_SEED} bytes, for type totp.")
 
 
 def decoded_seed(blob: str) -> bytes:
