@@ -57,8 +57,9 @@ from stackyard.rooms.network import facade as network
 from stackyard.rooms.network.driver import NetworkDriver
 from stackyard.rooms.network.drivers.native.driver import NativeDriver
 from stackyard.rooms.network.room import ROOM as NETWORK
+from stackyard.rooms.placement.room import ROOM as PLACEMENT
 
-ROOMS: Sequence[Room] = (IDENTITY, IMAGE, NETWORK, CONTAINER)
+ROOMS: Sequence[Room] = (IDENTITY, PLACEMENT, IMAGE, NETWORK, CONTAINER)
 CONTRACTS: Mapping[str, type] = {"container": ContainerDriver, "network": NetworkDriver}
 
 #: The image every cloud starts with, built on the machine itself: no registry is needed.

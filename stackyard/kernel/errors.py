@@ -4,13 +4,18 @@ Rules raise these; the request chain renders them in the dialect of the service 
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stackyard.kernel.declare.versions import Version
 
 
 class ApiError(Exception):
     """A refusal with a status and a reason that the caller may read.
 
     `detail` says what is wrong with which object; `remedy` what to do about it; `field` the dotted path of the input
-    at fault; `kind` overrides the machine-readable name some dialects carry (Neutron's `type`).
+    at fault; `kind` overrides the machine-readable name some dialects carry (Neutron's `type`). `request_id` and
+    `version` are those of the request that is refused, once a dialect is to put it into words.
     """
 
     status = 500
@@ -31,6 +36,8 @@ class ApiError(Exception):
         self.remedy = remedy
         self.kind = kind or type(self).__name__
         self.headers = dict(headers or {})
+        self.request_id = ""
+        self.version: Version | None = None
 
     @property
     def message(self) -> str:

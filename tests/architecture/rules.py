@@ -32,6 +32,7 @@ SUBJECTS: dict[str, set[str]] = {
     "image": {"claims.py", "download.py", "formats.py", "intake.py", "ranges.py", "vault.py"},
     "network": {"addresses.py", "applied.py", "dataplane.py", "homes.py", "ipam.py", "specs.py"},
     "container": {"names.py"},
+    "placement": {"capacity.py"},
 }
 
 EMPTY_NAMES = {"util", "utils", "common", "helper", "helpers", "manager", "managers", "misc"}

@@ -25,5 +25,5 @@ def test_only_discovery_logging_in_and_an_expired_password_are_open_without_a_to
         "GET    /identity", "GET    /identity/v3", "POST   /identity/v3/auth/tokens",
         "POST   /identity/v3/users/{user_id}/password", "GET    /image/", "GET    /image/versions",
         "GET    /networking", "GET    /networking/v2.0", "GET    /networking/v2.0/extensions",
-        "GET    /networking/v2.0/extensions/{alias}", "GET    /container", "GET    /container/v1",
+        "GET    /networking/v2.0/extensions/{alias}", "GET    /container", "GET    /container/v1", "GET    /placement",
     }  # fmt: skip

@@ -18,7 +18,7 @@ ROUTER = Router((each for room in ROOMS for each in endpoints(room)), ROOMS)
 
 
 def _before(version: Version) -> Version:
-    return Version(version.major, version.minor - 1)
+    return Version(version.major, version.minor - 1) if version.minor else Version(version.major - 1, 99)
 
 
 def _fields() -> Iterator[tuple[Room, Resource, Field]]:

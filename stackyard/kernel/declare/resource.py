@@ -291,7 +291,8 @@ class Resource:
     visible: which rows a caller may know of.
     policy: verb → Allow. create/update/delete: rules replacing the kernel's own (insert, update, delete of
     the row):
-      create(work, wanted) -> Record; update(work, record, changes) -> Record; delete(work, record, query) -> None.
+      create(work, wanted) -> Record (or a Reply, where the answer is not simply the object);
+      update(work, record, changes) -> Record; delete(work, record, query) -> None.
     parents: {placeholder: column} for nested collections; within(work, params) finds the parent first and raises
     NotFound. operations: action → durable steps, for `work.begin`.
     list_query, show_query, create_query, delete_query: query parameters those take (list: handed to `narrow`).
@@ -304,6 +305,7 @@ class Resource:
     unknown_fields: what happens to a body member that is not declared, where it differs from the dialect's habit.
     unknown_first: verbs that answer 404 for what is not there before they ask policy, in a dialect that asks policy
     first. policy_for(record or input): the rules for this one, where some of the objects have others.
+    headers(work, records): what an answer that shows these carries besides its body.
     """
 
     name: str
@@ -324,7 +326,7 @@ class Resource:
     operations: Mapping[str, Operation] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
     within: Callable[["Work", Mapping[str, str]], Any] | None = None
-    create: Callable[["Work", Record], Record] | None = None
+    create: Callable[["Work", Record], "Record | Reply"] | None = None
     update: Callable[["Work", Record, Record], Record] | None = None
     delete: Callable[["Work", Record, Record], None] | None = None
     actions: Sequence[Action] = ()
@@ -334,6 +336,7 @@ class Resource:
     show_query: Sequence[Field] = ()
     narrow: Callable[["Work", Any, Record], Any] | None = None
     view: Callable[["Work", Record, dict[str, Any]], dict[str, Any]] | None = None
+    headers: Callable[["Work", Sequence[Record]], dict[str, str]] | None = None
     #: Called once per answer with all its records, so that computed fields need one query, not one per object.
     load: Callable[["Work", Sequence[Record]], None] | None = None
     before: Mapping[str, Callable[["Services", Caller, Record], None]] = field(default_factory=dict)

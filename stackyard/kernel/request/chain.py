@@ -262,6 +262,7 @@ class Chain:
     def refusal(self, exchange: Exchange, error: ApiError) -> Reply:
         """An error in the dialect of the service that was asked."""
         headers = dict(error.headers)
+        error.request_id, error.version = exchange.request_id, exchange.version
         if error.status == 401:
             headers.setdefault("WWW-Authenticate", f'Keystone uri="{self.services.settings.base_url}/identity"')
         status = error.status

@@ -298,9 +298,13 @@ def _list(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
         shown = rendered(work, room, resource, page.records, _only(room, call.request))
         url = f"{work.base_url}{room.path}{resource.path.format_map(work.params)}"
         links = room.dialect.list_extra(resource.many, url, _next_url(url, call.request, page.next_marker))
-        return {resource.many: shown, **links}
+        return _with_headers(work, resource, page.records, {resource.many: shown, **links})
 
     return handle
+
+
+def _with_headers(work: Work, resource: Resource, records: Sequence[Record], body: Any) -> Any:
+    return Reply(body=body, headers=resource.headers(work, records)) if resource.headers else body
 
 
 def _next_url(url: str, request: Request, marker: str | None) -> str | None:
@@ -315,13 +319,14 @@ def _next_url(url: str, request: Request, marker: str | None) -> str | None:
 def _show(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
     def handle(work: Work, call: Call) -> Any:
         assert call.record is not None
-        return one(work, room, resource, call.record, _only(room, call.request))
+        shown = one(work, room, resource, call.record, _only(room, call.request))
+        return _with_headers(work, resource, [call.record], shown)
 
     return handle
 
 
 def _create(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
-    def made(work: Work, wanted: Record) -> Record:
+    def made(work: Work, wanted: Record) -> Any:
         wanted.update({column: work.params[name] for name, column in resource.parents.items()})
         if resource.id_from == "path":
             named = resource.all_fields[resource.id_field]
@@ -426,16 +431,16 @@ def _given_object(endpoint: Endpoint, call: Call) -> Record:
 def read_call(endpoint: Endpoint, call: Call, asked: Version | None) -> None:
     """Validate body and query of a call, in place. Raises BadRequest."""
     if endpoint.query is not None:
-        _refuse_unknown_query(endpoint, call.request)
+        _refuse_unknown_query(endpoint, call.request, asked)
         call.query = read_query(endpoint.query, call.request.raw_query, asked)
     call.body = endpoint.read(endpoint.room, call.given, asked) if endpoint.read else call.given
 
 
-def _refuse_unknown_query(endpoint: Endpoint, request: Request) -> None:
+def _refuse_unknown_query(endpoint: Endpoint, request: Request, asked: Version | None) -> None:
     # What is not offered yet says so, whatever its parameters would be.
     if endpoint.room.dialect.unknown_filters != "refuse" or endpoint.status == 501:
         return
-    known = {each.name for each in endpoint.query or ()}
+    known = {each.name for each in endpoint.query or () if each.exists_in(asked)}
     for name, _ in request.raw_query:
         if name not in known:
             offered = ", ".join(sorted(known)) or "none"
@@ -446,6 +451,8 @@ def as_reply(work: Work, endpoint: Endpoint, result: Any) -> Reply:
     """A handler's result as an answer: a Reply as it is, a Record in its envelope, JSON as the body."""
     if isinstance(result, Reply):
         return result
+    headers: dict[str, str] = {}
     if isinstance(result, Record) and endpoint.resource is not None:
+        headers = endpoint.resource.headers(work, [result]) if endpoint.resource.headers else {}
         result = one(work, endpoint.room, endpoint.resource, result)
-    return Reply(status=endpoint.status, body=result)
+    return Reply(status=endpoint.status, body=result, headers=headers)

@@ -148,7 +148,8 @@ def matching(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tup
     """A select of the rows that the caller may know of and the query string's filters leave. Raises BadRequest for a
     bad filter."""
     query = read_query(resource.list_query, raw, work.version)
-    statement = _filtered(work, resource, dialect, raw, {each.name for each in resource.list_query})
+    declared = {each.name for each in resource.list_query if each.exists_in(work.version)}
+    statement = _filtered(work, resource, dialect, raw, declared)
     if resource.narrow:
         statement = resource.narrow(work, statement, query)
     return statement

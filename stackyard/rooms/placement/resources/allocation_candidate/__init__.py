@@ -1,0 +1,1 @@
+"""Allocation candidates: every way in which a request could be satisfied now."""
