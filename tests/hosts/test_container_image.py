@@ -112,7 +112,7 @@ def test_parts_that_point_outside_are_left_out(evil: str) -> None:
         (docker_save(Config="../../etc/shadow"), "lacks ../../etc/shadow"),
         (oci_layout(["s390x", "riscv64"]), "holds 0 images for"),
         (docker_save()[:5000], "damaged"),
-        (gzip.compress(docker_save())[:60], "damaged"),
+        (gzip.compress(docker_save(), mtime=0)[:60], "damaged"),
         (b"\x1f\x8b" + bytes(100), "damaged"),
         (b"PK\x03\x04" + bytes(600), "ZIP"),
         (b"(\xb5/\xfd" + bytes(600), "zstd"),
@@ -127,10 +127,6 @@ def test_what_cannot_be_taken_is_told(data: bytes, told: str) -> None:
 
 
 def test_the_small_linux_has_a_shell_and_the_tools_of_the_demo() -> None:
-    try:
-        tree = container_image.busybox_tree()
-    except container_image.NoBusybox:
-        pytest.skip("no busybox-static on this machine")
-    with tarfile.open(fileobj=io.BytesIO(tree)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(container_image.busybox_tree())) as archive:
         names = set(archive.getnames())
     assert {"bin/busybox", "bin/sh", "bin/ping", "usr/bin/wget", "usr/sbin/httpd", "etc/passwd", "tmp"} <= names

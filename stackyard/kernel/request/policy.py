@@ -4,7 +4,7 @@ Defaults come from the declarations; `<state>/policy/<room>.yaml` overrides them
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class RuleBook:
 
     rules: oslo.Rules
     checks: Mapping[str, Check]
-    scopes: Mapping[str, tuple[str, ...]]
+    scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Policies:
