@@ -2,20 +2,24 @@
 
 import asyncio
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from stackyard.assemble import Cloud
+from stackyard.assemble import ROOMS, Cloud
 from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.request import certificates, listener
 from stackyard.kernel.settings import Settings
+from stackyard.kernel.storage import changes, migrations
+from stackyard.kernel.storage.database import Database
 from stackyard.kernel.work import Clock, SystemClock
 from stackyard.node.messages import HostFacts
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
@@ -61,6 +65,7 @@ class RunningCloud(Doors):
             settings=self.settings, drivers=drivers, clock=self.clock, facts=FACTS if self.drivers is None else None,
             threads=self.threads, crash_hook=self.crash_hook,
         )  # fmt: skip
+        _begin_at_this_version(self.settings)
         self.cloud.prepare()
         self.cloud.connect()
         self.cloud.reconcilers.run_once("hosts")
@@ -85,6 +90,26 @@ class RunningCloud(Doors):
     def settle(self, timeout: float = 30) -> None:
         """Wait until no operation is queued or running."""
         self.cloud.workers.drain(timeout)
+
+
+def _begin_at_this_version(settings: Settings) -> None:
+    """Give a new cloud an empty database that is migrated already: a quarter of the time that a test's cloud takes."""
+    file = settings.state_dir / "stackyard.db"
+    if settings.database_url == f"sqlite:///{file}" and not file.exists() and (migrated := _migrated()):
+        file.write_bytes(migrated)
+
+
+@cache
+def _migrated() -> bytes | None:
+    """The file of such a database; None when something other than SQLite stands for files."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(state_dir=Path(folder))
+        database = Database(settings.database_url)
+        migrations.upgrade(database, ROOMS)
+        changes.install(database, ROOMS)
+        database.close()
+        file = settings.state_dir / "stackyard.db"
+        return file.read_bytes() if file.exists() else None
 
 
 class _Threaded:

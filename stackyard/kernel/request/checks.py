@@ -12,16 +12,18 @@ from oslo_policy import _checks as checks
 from oslo_policy import policy as oslo
 
 Credentials = dict[str, Any]
+#: What oslo.policy makes of a check string.
+Parsed = checks.BaseCheck
 #: (target, credentials) -> whether it passes.
 Check = Callable[[Mapping[str, Any], Credentials], bool]
-#: The rules by name, "rule:name" looks up here when it is asked.
-Rules = Mapping[str, Check]
+#: A rule by its name, None when there is none: "rule:name" looks it up when it is asked.
+Rules = Callable[[str], Check | None]
 
 
-def compiled(name: str, check: checks.BaseCheck, rules: Rules, book: Any) -> Check:
+def compiled(name: str, check: Parsed, rules: Rules, book: Any) -> Check:
     """The function of a parsed check. `book`: what checks that are unknown here get as their enforcer."""
 
-    def of(each: checks.BaseCheck) -> Check:
+    def of(each: Parsed) -> Check:
         return compiled(name, each, rules, book)
 
     match check:
@@ -71,7 +73,7 @@ def _any(inner: list[Check]) -> Check:
 
 def _rule(named: str, rules: Rules) -> Check:
     def check(target: Mapping[str, Any], credentials: Credentials) -> bool:
-        rule = rules.get(named)
+        rule = rules(named)
         return rule is not None and rule(target, credentials)
 
     return check

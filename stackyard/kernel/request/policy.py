@@ -4,7 +4,7 @@ Defaults come from the declarations; `<state>/policy/<room>.yaml` overrides them
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,41 @@ from oslo_policy import policy as oslo
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.resource import Allow, Field
 from stackyard.kernel.declare.room import Room
-from stackyard.kernel.request.checks import Check, compiled
+from stackyard.kernel.request.checks import Check, Parsed, compiled
 
 
-@dataclass(frozen=True)
 class RuleBook:
-    """One room's rules: parsed, in the form oslo.policy's checks expect of their enforcer, and as functions."""
+    """One room's rules by name. Each is parsed and made a function when it is first asked for: a start parses none.
 
-    rules: oslo.Rules
-    checks: Mapping[str, Check]
-    scopes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: check strings, or checks that are parsed already. scopes: the scopes of tokens a rule takes (none: any).
+    """
+
+    def __init__(
+        self, texts: Mapping[str, str | Parsed], scopes: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        self.texts = texts
+        self._scopes = scopes or {}
+        self._functions: dict[str, Check] = {}
+
+    @cached_property
+    def rules(self) -> oslo.Rules:
+        """All of them parsed, as oslo.policy's own checks expect them of their enforcer."""
+        return oslo.Rules({name: self._parsed(name) for name in self.texts})
+
+    def check(self, name: str) -> Check | None:
+        """A rule as a function; None when there is none of that name."""
+        if name not in self._functions and name in self.texts:
+            self._functions[name] = compiled(name, self._parsed(name), self.check, self)
+        return self._functions.get(name)
+
+    def takes(self, name: str, scope: str) -> bool:
+        """Whether the rule takes tokens of that scope at all."""
+        scopes = self._scopes.get(name)
+        return not scopes or scope in scopes
+
+    def _parsed(self, name: str) -> Parsed:
+        text = self.texts[name]
+        return oslo.RuleDefault(name, text).check if isinstance(text, str) else text
 
 
 class Policies:
@@ -32,7 +57,7 @@ class Policies:
         self._books: dict[str, RuleBook] = {}
         for room in rooms:
             book = _book(room, overrides / f"{room.name}.yaml" if overrides else None)
-            for name in book.rules:
+            for name in book.texts:
                 if name in self._books and ":" in name:
                     raise ValueError(f"policy rule {name} is declared by two rooms")
                 self._books[name] = book
@@ -40,9 +65,8 @@ class Policies:
     def allows(self, name: str, caller: Caller, target: Mapping[str, Any]) -> bool:
         """Whether the named rule lets the caller act on the target. Unknown names deny."""
         book = self._books.get(name)
-        if book is None or caller.scope not in (book.scopes.get(name) or (caller.scope,)):
-            return False
-        return book.checks[name](dict(target), caller.credentials())
+        check = book.check(name) if book is not None and book.takes(name, caller.scope) else None
+        return check is not None and check(dict(target), caller.credentials())
 
 
 def rules_of(room: Room) -> Iterable[Allow]:
@@ -66,10 +90,7 @@ def attribute_rule(allow: Allow, field: Field) -> Allow:
 
 def _book(room: Room, overrides: Path | None) -> RuleBook:
     rules = list(rules_of(room))
-    checks = {rule.name: oslo.RuleDefault(rule.name, rule.check).check for rule in rules}
+    texts: dict[str, str | Parsed] = {rule.name: rule.check for rule in rules}
     if overrides and overrides.exists():
-        checks.update(oslo.Rules.load(overrides.read_text()))
-    functions: dict[str, Check] = {}
-    book = RuleBook(oslo.Rules(checks), functions, {rule.name: rule.scopes for rule in rules})
-    functions.update({name: compiled(name, check, functions, book) for name, check in checks.items()})
-    return book
+        texts.update(oslo.Rules.load(overrides.read_text()))
+    return RuleBook(texts, {rule.name: rule.scopes for rule in rules})
