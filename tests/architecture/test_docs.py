@@ -201,6 +201,7 @@ def test_categories_are_kept_and_only_administrators_make_them(tmp_path: Path) -
 '''
 
 
+@pytest.mark.thorough
 def test_what_the_extend_pages_tell_to_do_works(tmp_path: Path) -> None:
     copy = a_copy(tmp_path)
     packages(copy / "stackyard/rooms/application_catalog/migrations", copy)

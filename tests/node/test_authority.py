@@ -157,6 +157,7 @@ def test_a_certificate_is_renewed_in_time_and_with_a_new_key(server: Premises, t
     assert not set(old.splitlines()[1:4]) & set(new.splitlines()[1:4]), "the key is another"
 
 
+@pytest.mark.thorough
 def test_a_running_node_outlives_its_certificates(database: Database, tmp_path: Path) -> None:
     with premises(database, timedelta(seconds=3)) as server:
         server.agent(server.joined(tmp_path))

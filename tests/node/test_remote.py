@@ -105,6 +105,7 @@ def test_a_node_that_comes_back_is_the_same_node(server: Premises, tmp_path: Pat
     assert [each.name for each in server.authority.nodes()] == ["yard1"]
 
 
+@pytest.mark.thorough
 def test_silence_is_noticed_within_seconds_and_fails_the_calls_under_way(
     server: Premises, wire: Wire, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_silence_is_noticed_within_seconds_and_fails_the_calls_under_way(
     wait_until(lambda: "silent" in agent.states()[server.address], 10)
 
 
+@pytest.mark.thorough
 def test_after_a_partition_a_call_asked_again_joins_the_one_that_ran_on(
     server: Premises, wire: Wire, tmp_path: Path
 ) -> None:
@@ -191,6 +193,7 @@ def test_a_revocation_at_one_server_is_heeded_by_the_others(
         wait_until(lambda: second.nodes.names() == server.nodes.names() == [])
 
 
+@pytest.mark.thorough
 def test_large_streams_pass_both_ways_at_once(server: Premises, tmp_path: Path) -> None:
     server.agent(server.joined(tmp_path))
     assert server.nodes.wait_for("yard1", 5)

@@ -10,6 +10,9 @@ import pytest
 
 from stackyard.kernel.journal import from_environment
 
+# Each kill takes two processes.
+pytestmark = pytest.mark.thorough
+
 VICTIM = Path(__file__).with_name("victim.py")
 
 

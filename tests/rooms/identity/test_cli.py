@@ -18,6 +18,9 @@ import yaml
 
 from tests.rooms.identity.cloud import Cloud
 
+# Each command is a process of its own that takes a second to start.
+pytestmark = pytest.mark.thorough
+
 CLIENTS = Path(__file__).parents[3] / ".venv-clients" / "bin"
 
 

@@ -11,6 +11,9 @@ import pytest
 
 from stackyard.testing.cloud import RunningCloud, cloud
 
+# Each command is a process of its own that takes a second to start.
+pytestmark = pytest.mark.thorough
+
 CLIENTS = Path(__file__).parents[3] / ".venv-clients" / "bin"
 
 
