@@ -103,6 +103,7 @@ class Book:
                 work.on_commit(lambda cancelled=each.id: self.interrupt(cancelled))  # type: ignore[misc]
                 self._post(work.tx, _INTERRUPT, each.id)
             else:
+                work.tx.update(OPERATIONS, {"cancelled_by": by.id}, id=each.id)
                 ending.end(work.tx, each, CANCELLED, f"{by.action} overtook it", work.now)
 
     def event(self, work: Work, object_id: str, kind: str, text: str, **details: Any) -> None:

@@ -153,7 +153,8 @@ class Performer:
         self._ledger.keep(row)
         text = f"step '{step}': {told(error)}"
         tx.after_commit(lambda: tx.observer.stumbled(self._operation, step, state))
-        ending.note(tx, self._operation, "failure", text, now, step=step, phase=phase, **more)
+        details = {"step": step, "phase": phase, "calls": self._ledger.calls, **more}
+        ending.note(tx, self._operation, "failure", text, now, **details)
 
     # ------------------------------------------------------------------------------------------------------- back
 
@@ -162,7 +163,8 @@ class Performer:
             step = self._claim.step or BETWEEN
             tx.update(OPERATIONS, {"giving_up": reason, "crashes": 0}, id=self._operation.id)
             tx.after_commit(lambda: tx.observer.stumbled(self._operation, step, "given up"))
-            ending.note(tx, self._operation, "failure", f"given up in step '{step}': {last}", now, step=step, phase=DO)
+            details = {"step": step, "phase": DO, "calls": self._ledger.calls}
+            ending.note(tx, self._operation, "failure", f"given up in step '{step}': {last}", now, **details)
 
         if self._commit(book):
             self._operation.update(giving_up=reason, crashes=0)

@@ -116,8 +116,8 @@ class Ledger:
         #: Whether a step has ended the operation.
         self.ended = False
         self._hook = hook
-        #: Those of the step under way.
-        self._calls: list[dict[str, Any]] = []
+        #: The drivers' calls of the step under way, as JSON-able data.
+        self.calls: list[dict[str, Any]] = []
         self._brought: Record | None = None
 
     def hold(self, tx: Transaction) -> None:
@@ -166,7 +166,7 @@ class Ledger:
         mine = self.claim.operation
         token = CURRENT_CALL.set(CallId(operation=mine.id, step=name, epoch=mine.epoch))
         try:
-            with self.services.observer.stepping(mine, name), noting(self._calls):
+            with self.services.observer.stepping(mine, name), noting(self.calls):
                 result = function()
         finally:
             CURRENT_CALL.reset(token)
@@ -195,7 +195,7 @@ class Ledger:
             position=before.position if before else len(self.claim.steps) + (self._brought is not None),
             tries=(before.tries if before else 0) + 1, error=error or (before.error if before else None),
             epoch=self.claim.operation.epoch, started_at=started, ended_at=self.services.clock.now(),
-            calls=self._calls or None,
+            calls=self.calls or None,
         )
 
     def store(self, tx: Transaction, row: Record) -> None:
@@ -210,12 +210,12 @@ class Ledger:
         self.claim.steps[row.phase, row.name] = row
 
     def _start(self, name: str, kind: str) -> datetime:
-        self.claim.step, self.claim.kind, self._calls = name, kind, []
+        self.claim.step, self.claim.kind, self.calls = name, kind, []
         self._reach(name, crash.BEFORE)
         return self.services.clock.now()
 
     def _stop(self) -> None:
-        self.claim.step, self.claim.kind, self._calls = "", "code", []
+        self.claim.step, self.claim.kind, self.calls = "", "code", []
 
     def _store_brought(self, tx: Transaction) -> list[Record]:
         brought = [] if self._brought is None else [self._brought]

@@ -24,7 +24,8 @@ _ENDINGS = {
 
 class Line(msgspec.Struct, kw_only=True):
     """One thing that happened. kind: asked, step, undo, failure, done, failed, cancelled, dead, or what a room noted.
-    `seconds`: how long a step took, last try only; `tries`: how many it needed."""
+    `seconds`: how long a step took, last try only; `tries`: how many it needed; `calls`: the drivers' in it, each with
+    `node`, `call`, `seconds` and, when it failed, `error`."""
 
     at: datetime
     kind: str
@@ -33,6 +34,7 @@ class Line(msgspec.Struct, kw_only=True):
     request_id: str | None = None
     seconds: float | None = None
     tries: int | None = None
+    calls: list[dict[str, Any]] = []
     details: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
@@ -44,6 +46,15 @@ def timeline(tx: Transaction, object_id: str) -> list[Line]:
     lines += [_step(each) for each in _done_steps(tx, operations)]
     lines += [_event(each) for each in events]
     lines += [_ended(each) for each in operations if each.ended_at is not None]
+    return sorted(lines, key=lambda line: line.at)
+
+
+def lines_of(tx: Transaction, operation: Record) -> list[Line]:
+    """The lines of one operation, oldest first."""
+    events = tx.all(sa.select(EVENTS).where(EVENTS.c.operation == operation.id).order_by(EVENTS.c.number))
+    lines = [_asked(operation), *(_step(each) for each in _done_steps(tx, [operation]))]
+    lines += [_event(each) for each in events]
+    lines += [_ended(operation)] if operation.ended_at is not None else []
     return sorted(lines, key=lambda line: line.at)
 
 
@@ -74,7 +85,8 @@ def _ended(operation: Record) -> Line:
 def _event(event: Record) -> Line:
     return Line(
         at=event.at, kind=event.kind, text=event.text, operation=event.operation, request_id=event.request_id,
-        details=event.details,
+        details={name: value for name, value in event.details.items() if name != "calls"},
+        calls=event.details.get("calls") or [],
     )
 
 
@@ -82,4 +94,5 @@ def _step(step: Record) -> Line:
     return Line(
         at=step.ended_at, kind="step" if step.phase == "do" else "undo", text=step.name, operation=step.operation,
         seconds=(step.ended_at - step.started_at).total_seconds(), tries=step.tries, details={"kind": step.kind},
+        calls=step.calls or [],
     )

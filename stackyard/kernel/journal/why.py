@@ -5,15 +5,20 @@ from datetime import datetime
 import msgspec
 import sqlalchemy as sa
 
+from stackyard.kernel.declare.resource import Lifecycle
 from stackyard.kernel.errors import NotFound
+from stackyard.kernel.journal import causes, telling
 from stackyard.kernel.journal.book import Book
+from stackyard.kernel.journal.causes import Child, Link, Touched
 from stackyard.kernel.journal.tables import DEAD, EVENTS, OPERATIONS, QUEUED, RUNNING, STEPS, WAITING
+from stackyard.kernel.journal.telling import moment
 from stackyard.kernel.journal.timeline import Line, operations_of, timeline
 from stackyard.kernel.storage.database import Record, Transaction
 
 
 class Asked(msgspec.Struct, kw_only=True):
-    """One operation of the story: who asked for it, how it stands, and why."""
+    """One operation of the story: who asked for it, how it stands, and why; what began it (the first cause first), what
+    it began, and what overtook it."""
 
     id: str
     action: str
@@ -25,10 +30,14 @@ class Asked(msgspec.Struct, kw_only=True):
     deadline: datetime
     ended_at: datetime | None
     standing: str
+    causes: list[Link]
+    children: list[Child]
+    overtaken_by: Link | None
 
 
 class Story(msgspec.Struct, kw_only=True):
-    """The causal story of one object. `status` and `reason`: the object's own, None when it is gone or has none."""
+    """The causal story of one object. `status` and `reason`: the object's own, None when it is gone or has none.
+    `beside`: what the same requests did to other objects. `held`: what a project holds, or a user did."""
 
     object_id: str
     resource: str
@@ -38,26 +47,21 @@ class Story(msgspec.Struct, kw_only=True):
     exists: bool
     operations: list[Asked]
     lines: list[Line]
+    beside: list[Touched]
+    held: list[Touched]
 
     def text(self) -> str:
         """The story for `stackyard why`."""
-        head = [f"{self.resource} {self.object_id}" + (f" ({self.name})" if self.name else "")]
-        head.append(f"  is {self.status or 'there'}" if self.exists else "  is gone")
-        if self.reason:
-            head.append(f"  because {self.reason}")
-        for each in self.operations:
-            who = (each.user or "the cloud") + (f" in project {each.project}" if each.project else "")
-            head += ["", f"{each.action}, asked by {who}, request {each.request_id}"]
-            head.append(f"  {each.standing}")
-            head += [f"  {_told(line)}" for line in self.lines if line.operation == each.id]
-        noted = [line for line in self.lines if line.operation is None]
-        return "\n".join([*head, *(["", "noted"] if noted else []), *(f"  {_told(line)}" for line in noted)])
+        return "\n".join(telling.story(self))
 
 
 def why(tx: Transaction, book: Book, asked: str) -> list[Story]:
     """The stories behind an id: of an object, of an operation's object, or of all objects that a request touched.
     Raises NotFound when the journal knows nothing by it."""
     stories = [_story(tx, book, each) for each in _objects(tx, asked)]
+    for each in stories:
+        # What a request touched has been asked for, and is told in the other stories.
+        each.beside = [other for other in each.beside if other.request_id != asked]
     if not stories:
         raise NotFound(
             f"The journal knows nothing of {asked}.", remedy="Give the id of an object, an operation or a request."
@@ -75,15 +79,33 @@ def _objects(tx: Transaction, asked: str) -> list[str]:
 
 
 def _story(tx: Transaction, book: Book, object_id: str) -> Story:
-    operations = operations_of(tx, object_id)
-    resource, row = _row(tx, book, operations[-1]) if operations else ("object", None)
-    life = book.registry.named(operations[-1].room, operations[-1].resource).resource.life if row is not None else None
+    operations, lines = operations_of(tx, object_id), timeline(tx, object_id)
+    resource, row, life = _found(tx, book, object_id, operations, lines)
+    requests = [line.request_id for line in lines if line.request_id]
     return Story(
         object_id=object_id, resource=resource, name=row.get("name") if row else None, exists=row is not None,
         status=row.get(life.field) if row and life else None,
         reason=row.get(life.reason) if row and life and life.reason else None,
-        operations=[_asked(tx, each) for each in operations], lines=timeline(tx, object_id),
-    )
+        operations=[_asked(tx, each) for each in operations], lines=lines,
+        beside=causes.beside(tx, object_id, requests), held=causes.held(tx, object_id),
+    )  # fmt: skip
+
+
+def _found(
+    tx: Transaction, book: Book, object_id: str, operations: list[Record], lines: list[Line]
+) -> tuple[str, Record | None, Lifecycle | None]:
+    """What the object is, its row and its life cycle: by its last operation, else wherever its id is."""
+    if operations:
+        last = operations[-1]
+        name, row = _row(tx, book, last)
+        return name, row, book.registry.named(last.room, name).resource.life if row is not None else None
+    # One table may hold two resources, as Keystone's projects and domains: the timeline says which one was made.
+    named = lines[0].text.partition(" ")[0] if lines else ""
+    for each in sorted((declared for declared in book.registry), key=lambda one: one.resource.name != named):
+        resource = each.resource
+        if resource.id_field in resource.table.c and (row := each.find(tx, object_id)) is not None:
+            return resource.name, row, resource.life
+    return named or "object", None, None
 
 
 def _row(tx: Transaction, book: Book, operation: Record) -> tuple[str, Record | None]:
@@ -100,7 +122,8 @@ def _asked(tx: Transaction, operation: Record) -> Asked:
         id=operation.id, action=operation.action, state=operation.state,
         user=who.get("user_name") or who.get("user_id"), project=who.get("project_name") or operation.project_id,
         request_id=operation.request_id, begun_at=operation.begun_at, deadline=operation.deadline,
-        ended_at=operation.ended_at, standing=_standing(tx, operation),
+        ended_at=operation.ended_at, standing=_standing(tx, operation), causes=causes.causes(tx, operation),
+        children=causes.children(tx, operation.id), overtaken_by=causes.overtaker(tx, operation),
     )
 
 
@@ -108,12 +131,12 @@ def _standing(tx: Transaction, operation: Record) -> str:
     if operation.state == WAITING:
         child = tx.get(OPERATIONS, id=operation.waits_for)
         what = f"{child.action} of {child.resource} {child.object_id}" if child else operation.waits_for
-        return f"waits for {what}, until {_moment(operation.deadline)}"
+        return f"waits for {what}, until {moment(operation.deadline)}"
     if operation.state in (QUEUED, RUNNING):
         return _under_way(tx, operation)
-    ended = f"{operation.state} at {_moment(operation.ended_at)}"
+    ended = f"{operation.state} at {moment(operation.ended_at)}"
     if operation.state == DEAD:
-        return f"dead letter since {_moment(operation.ended_at)}: {operation.reason}; delete the object to clean up"
+        return f"dead letter since {moment(operation.ended_at)}: {operation.reason}; delete the object to clean up"
     return f"{ended}: {operation.reason}" if operation.reason else ended
 
 
@@ -134,15 +157,4 @@ def _under_way(tx: Transaction, operation: Record) -> str:
         sa.select(STEPS).where(STEPS.c.operation == operation.id, STEPS.c.state == "retry").order_by(STEPS.c.position)
     )
     again = f"; '{failed.name}' failed {failed.tries} times, last: {failed.error}" if failed else ""
-    return f"{operation.state}, until {_moment(operation.deadline)}{again}"
-
-
-def _told(line: Line) -> str:
-    length = f" ({line.seconds * 1000:.0f} ms)" if line.seconds is not None else ""
-    tries = f", try {line.tries}" if line.tries and line.tries > 1 else ""
-    kind = {"step": "✓ ", "undo": "↶ ", "failure": "✗ "}.get(line.kind, "")
-    return f"{_moment(line.at)}  {kind}{line.text}{length}{tries}"
-
-
-def _moment(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03}"
+    return f"{operation.state}, until {moment(operation.deadline)}{again}"

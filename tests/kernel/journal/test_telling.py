@@ -1,5 +1,6 @@
 """What the journal tells people: timelines, the story behind an id, what the auditor finds, what is forgotten."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -133,6 +134,33 @@ def test_why_tells_the_story_of_an_object_that_is_gone(toy: Any) -> None:
 def test_why_of_an_unknown_id_is_not_found(toy: Any) -> None:
     with pytest.raises(NotFound, match="knows nothing of 42"):
         stories(toy, "42")
+
+
+def test_why_tells_what_an_operation_began_and_what_that_was_begun_by(toy: Any) -> None:
+    thing = toy.ready_thing()
+    toy.faults.fail("create", "make the wheels", Refused("no rubber"))
+    toy.begin(thing, "adopt", child="create")
+    toy.run()
+    adopt, create = toy.operations()
+    (story,) = stories(toy, thing)
+    (child,) = story.operations[0].children
+    assert (child.operation, child.state, child.reason) == (create.id, "failed", "no rubber")
+    assert f"  it began create of thing {create.object_id}, which is failed: no rubber" in story.text()
+    assert "    ✗ given up in step 'make the wheels': no rubber" in re.sub(r"\d{4}-\S+ \S+  ", "", story.text())
+    (below,) = stories(toy, create.object_id)
+    assert [each.operation for each in below.operations[0].causes] == [adopt.id]
+    assert f"  begun by adopt of thing {thing}, which is failed; asked by demo, request req-" in below.text()
+
+
+def test_why_tells_which_request_overtook_an_operation(toy: Any) -> None:
+    thing = toy.create_thing()
+    toy.begin(thing, "delete")
+    toy.run()
+    (story,) = stories(toy, thing)
+    create, delete = story.operations
+    assert create.overtaken_by is not None
+    assert (create.overtaken_by.operation, create.overtaken_by.request_id) == (delete.id, delete.request_id)
+    assert f"  overtaken by delete of thing {thing}, which is done; asked by demo" in story.text()
 
 
 def test_the_auditor_finds_nothing_while_operations_are_live(toy: Any) -> None:
