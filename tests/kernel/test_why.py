@@ -1,5 +1,5 @@
-"""`why` across rooms: from a request to what it touched, an operation's steps and the calls of nodes; of a project, what
-it holds; the same as JSON."""
+"""`why` across rooms: from a request to what it touched, an operation's steps and the calls of nodes; of a project,
+what it holds; the same as JSON."""
 
 from collections.abc import Iterator
 from typing import Any
