@@ -26,4 +26,10 @@ def test_only_discovery_logging_in_and_an_expired_password_are_open_without_a_to
         "POST   /identity/v3/users/{user_id}/password", "GET    /image/", "GET    /image/versions",
         "GET    /networking", "GET    /networking/v2.0", "GET    /networking/v2.0/extensions",
         "GET    /networking/v2.0/extensions/{alias}", "GET    /container", "GET    /container/v1", "GET    /placement",
+        # Logging in at an identity provider; the handlers believe nobody but it, or a trusted proxy.
+        *(f"{method:6} {path}" for method in ("GET", "POST") for path in (
+            "/identity/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/auth",
+            "/identity/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
+            "/identity/v3/auth/OS-FEDERATION/websso/{protocol_id}",
+        )),
     }  # fmt: skip

@@ -121,7 +121,8 @@ class Front:
         if stream is not None or data is not None or reply.stream is not None:
             resp.content_type = reply.content_type
         for name, value in reply.headers.items():
-            resp.set_header(name, value)
+            # Falcon sets no cookies by this name, but appends them.
+            (resp.append_header if name == "Set-Cookie" else resp.set_header)(name, value)
 
     async def _compressed(self, data: bytes) -> bytes:
         if len(data) < representation.LARGE:

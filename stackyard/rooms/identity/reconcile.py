@@ -1,9 +1,11 @@
-"""The keys of tokens and credentials are rotated when the primary is a week old."""
+"""The keys of tokens and credentials are rotated when the primary is a week old; memberships end when the word of the
+identity provider behind them does."""
 
 from datetime import timedelta
 
 from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.work import Services
+from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.rotation import keys_of, primary_since, rotate
 
 AGE = timedelta(days=7)
@@ -31,4 +33,24 @@ ROTATION = Reconciler(
     check=nothing_to_mend,
     every=timedelta(hours=1),
     doc="Rotates the keys of tokens and credentials.",
+)
+
+
+def end_memberships(services: Services) -> Report:
+    """End what has outlived its provider's word; the tokens of those users are judged anew by that."""
+    now = int(services.clock.now().timestamp())
+    with services.database.read() as tx:
+        if not memberships.expired(tx, now):
+            return Report()
+    with services.database.write() as tx:
+        ended = memberships.leave_expired(tx, now)
+    return Report(examined=ended, repaired=[f"{ended} memberships of federated users ended."])
+
+
+MEMBERSHIPS = Reconciler(
+    name="identity-memberships",
+    run=end_memberships,
+    check=nothing_to_mend,
+    every=timedelta(seconds=20),
+    doc="Ends memberships that an identity provider vouched for, in time.",
 )

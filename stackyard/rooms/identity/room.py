@@ -8,7 +8,7 @@ from stackyard.kernel.work import Services
 from stackyard.rooms.identity import audited, resources, seed
 from stackyard.rooms.identity.keys import Keys, Use
 from stackyard.rooms.identity.policies import SHARED
-from stackyard.rooms.identity.reconcile import ROTATION
+from stackyard.rooms.identity.reconcile import MEMBERSHIPS, ROTATION
 from stackyard.rooms.identity.render import DIALECT
 from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
 from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
@@ -17,7 +17,9 @@ from stackyard.rooms.identity.resources.domain_config.routes import RULES as CON
 from stackyard.rooms.identity.resources.domain_config.store import DOMAIN_OPTION
 from stackyard.rooms.identity.resources.ec2.routes import RULES as EC2_RULES
 from stackyard.rooms.identity.resources.endpoint_filter.store import PROJECT_ENDPOINT, PROJECT_GROUP
-from stackyard.rooms.identity.resources.federation.store import FEDERATED
+from stackyard.rooms.identity.resources.federation.connections import ConnectionsFile
+from stackyard.rooms.identity.resources.federation.parties import Parties
+from stackyard.rooms.identity.resources.federation.store import FEDERATED, SIGN_IN
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
 from stackyard.rooms.identity.resources.password.store import HISTORY, LOGIN
 from stackyard.rooms.identity.resources.policy.store import ASSOCIATION
@@ -41,6 +43,7 @@ def start(services: Services) -> None:
     services.bound["identity_throttle"] = Throttle()
     services.bound["identity_reseals"] = RESEALS
     provider = Provider(keys, services.settings.token_provider)
+    services.bound["federation"] = Parties(ConnectionsFile(services.settings.state_dir), services.clock)
     services.bound["identity"] = Tokens(provider, services.clock, services.settings.token_lifetime)
 
 
@@ -70,6 +73,7 @@ ROOM = Room(
         CHANGE,
         KEY,
         FEDERATED,
+        SIGN_IN,
         ASSOCIATION,
         PROJECT_ENDPOINT,
         PROJECT_GROUP,
@@ -77,7 +81,7 @@ ROOM = Room(
         HISTORY,
         LOGIN,
     ],
-    reconcilers=[ROTATION],
+    reconcilers=[ROTATION, MEMBERSHIPS],
     start=start,
     always_permits=always_permits,
     seed=seed.seed,

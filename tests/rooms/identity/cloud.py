@@ -1,6 +1,8 @@
 """A cloud of the identity room alone, asked through the wire."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,7 @@ from stackyard.kernel.request.app import Front
 from stackyard.kernel.request.chain import Chain
 from stackyard.kernel.request.endpoints import endpoints
 from stackyard.kernel.request.policy import Policies
+from stackyard.kernel.request.proxies import Proxies
 from stackyard.kernel.request.routing import Router
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.storage import migrations
@@ -59,6 +62,15 @@ class Cloud:
             work = self.services.work(tx, service_caller("seed"))
             seed.seed(work)
             facade.register_services(work, SERVICES)
+
+    @contextmanager
+    def trusting(self, *proxies: str) -> Iterator[None]:
+        """With these reverse proxies trusted."""
+        before, self.front.proxies = self.front.proxies, Proxies(proxies)
+        try:
+            yield
+        finally:
+            self.front.proxies = before
 
     def close(self) -> None:
         self.front.close()

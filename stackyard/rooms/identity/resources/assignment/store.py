@@ -108,15 +108,21 @@ def remove_role(tx: Transaction, role_id: str) -> None:
     tx.delete(ASSIGNMENT, role_id=role_id)
 
 
-def of_user(tx: Transaction, user_id: str) -> list[Record]:
-    """Every assignment of a user, their own and their groups'."""
+def of_user(tx: Transaction, user_id: str, also: Sequence[str] = ()) -> list[Record]:
+    """Every assignment of a user, their own and their groups'. `also`: groups that only their token names."""
     groups = sa.select(MEMBERSHIP.c.group_id).where(MEMBERSHIP.c.user_id == user_id)
-    return tx.all(sa.select(ASSIGNMENT).where((ASSIGNMENT.c.actor_id == user_id) | ASSIGNMENT.c.actor_id.in_(groups)))
+    actors = ASSIGNMENT.c.actor_id.in_([user_id, *also]) | ASSIGNMENT.c.actor_id.in_(groups)
+    return tx.all(sa.select(ASSIGNMENT).where(actors))
 
 
-def effective_roles(tx: Transaction, user_id: str, target: Target) -> list[Record]:
-    """The roles (id, name) that a user has on a project, a domain or the system, by name."""
-    return roles.expand(tx, {row.role_id for row in _held_on(tx, user_id, _sources(tx, target))})
+def projects_of_actor(tx: Transaction, actor_id: str) -> set[str]:
+    """The projects on which roles are granted to a user or group directly."""
+    return {row.target_id for row in tx.find(ASSIGNMENT, actor_id=actor_id, target_type="project", inherited=False)}
+
+
+def effective_roles(tx: Transaction, user_id: str, target: Target, also: Sequence[str] = ()) -> list[Record]:
+    """The roles (id, name) that a user has on a project, a domain or the system, by name. `also`: see of_user."""
+    return roles.expand(tx, {row.role_id for row in _held_on(tx, [user_id, *also], _sources(tx, target))})
 
 
 def effective_role_ids(tx: Transaction, user_id: str, target: Target) -> set[str]:
@@ -135,14 +141,17 @@ def _sources(tx: Transaction, target: Target) -> list[Target]:
 
 
 _USER = sa.bindparam("user_id", type_=sa.String)
+_ACTORS: sa.BindParameter[str] = sa.bindparam("actor_ids", expanding=True)
 _THROUGH = sa.select(MEMBERSHIP.c.group_id).where(MEMBERSHIP.c.user_id == _USER)
 _HELD_BY_ON = sa.select(ASSIGNMENT).where(
     ASSIGNMENT.c.target_id.in_(sa.bindparam("target_ids", expanding=True)),
-    (ASSIGNMENT.c.actor_id == _USER) | ASSIGNMENT.c.actor_id.in_(_THROUGH),
+    ASSIGNMENT.c.actor_id.in_(_ACTORS) | ASSIGNMENT.c.actor_id.in_(_THROUGH),
 )
 
 
-def _held_on(tx: Transaction, user_id: str, sources: Sequence[Target]) -> Iterable[Record]:
+def _held_on(tx: Transaction, actor_ids: Sequence[str], sources: Sequence[Target]) -> Iterable[Record]:
+    """What is granted there to a user, whose id comes first, to groups they are in, and to further groups."""
     wanted = {(each.type, each.id, each.inherited) for each in sources}
-    held = tx.all(_HELD_BY_ON.params(user_id=user_id, target_ids=[each.id for each in sources]))
+    ids = [each.id for each in sources]
+    held = tx.all(_HELD_BY_ON.params(user_id=actor_ids[0], actor_ids=actor_ids, target_ids=ids))
     return [row for row in held if (row.target_type, row.target_id, row.inherited) in wanted]

@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 
-from stackyard.rooms.identity.resources.authentication import by_application_credential, by_password, by_token, by_totp
+from stackyard.rooms.identity.resources.authentication import (
+    by_application_credential,
+    by_mapping,
+    by_password,
+    by_token,
+    by_totp,
+)
 from stackyard.rooms.identity.resources.authentication.attempt import Method
 
 METHODS: Mapping[str, Method] = {
     "password": Method(by_password.read, by_password.prove),
     "application_credential": Method(by_application_credential.read, by_application_credential.prove),
+    "mapped": Method(by_mapping.read, by_mapping.prove),
     "token": Method(by_token.read, by_token.prove),
     "totp": Method(by_totp.read, by_totp.prove),
 }

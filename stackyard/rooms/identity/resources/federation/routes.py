@@ -1,10 +1,71 @@
 """Which paths federation has beside its objects."""
 
+from collections.abc import Callable
+
 from stackyard.kernel.declare.resource import Route
+from stackyard.kernel.errors import NotImplementedYet
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.work import Work
 from stackyard.rooms.identity.policies import ANYONE, allow
+from stackyard.rooms.identity.resources.authentication.attempt import Attempt
+from stackyard.rooms.identity.resources.authentication.authenticate import authenticate
+from stackyard.rooms.identity.resources.authentication.by_mapping import Vouched
+from stackyard.rooms.identity.resources.authentication.wanted import Wanted
+from stackyard.rooms.identity.resources.federation import websso
 from stackyard.rooms.identity.resources.token import handlers
 
+
+def log_in(work: Work, request: Request) -> Reply | Callable[[], Reply]:
+    """An unscoped token for a person whom a provider vouches for."""
+    said = Vouched(request.params["idp_id"], request.params["protocol_id"])
+    attempt = Attempt(services=work.services, request=request, tokens=work.services.bound["identity"])
+    return authenticate(work.tx, attempt, Wanted(methods={"mapped": said}, scope="unscoped"), catalog=False)
+
+
+def no_saml(work: Work, request: Request) -> Reply:
+    """Say so."""
+    raise NotImplementedYet(
+        "This cloud makes no SAML assertions: nobody can go on to another with them.", remedy="See docs/conformance.md."
+    )
+
+
+_PROTOCOL = "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}"
+_SIGN_IN = "/v3/auth/OS-FEDERATION"
+
 ROUTES = [
+    *(
+        Route(
+            method=method,
+            path=f"{_PROTOCOL}/auth",
+            handler=log_in,
+            token="none",
+            reads="driver",
+            status=201,
+            answers=(503,),
+            doc="Log in with an identity provider's token (Authorization: Bearer), or by a proxy that vouches.",
+        )
+        for method in ("GET", "POST")
+    ),
+    *(
+        Route(method=method, path=path, handler=handler, token="none", reads="driver", answers=(302, 503), doc=doc)
+        for method in ("GET", "POST")
+        for path, handler, doc in (
+            (f"{_SIGN_IN}/websso/{{protocol_id}}", websso.by_protocol, "Log in by a browser, for a dashboard."),
+            (
+                f"{_SIGN_IN}/identity_providers/{{idp_id}}/protocols/{{protocol_id}}/websso",
+                websso.by_provider,
+                "Log in by a browser at one provider, for a dashboard; the provider sends the browser back here.",
+            ),
+        )
+    ),
+    *(
+        Route(method=method, path=path, handler=no_saml, status=501, reads="database")
+        for method, path in (
+            ("POST", f"{_SIGN_IN}/saml2"),
+            ("POST", f"{_SIGN_IN}/saml2/ecp"),
+            ("GET", "/v3/OS-FEDERATION/saml2/metadata"),
+        )
+    ),
     # What /v3/auth/projects and /v3/auth/domains tell, under the names that older clients ask by.
     Route(
         method="GET",

@@ -1,6 +1,6 @@
 """Who came through which identity provider, under which name there; and what the providers' tables tell."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from stackyard.kernel.storage.database import Column, Record, Transaction, table
 from stackyard.rooms.identity.resources import protocol as protocols
 from stackyard.rooms.identity.resources import service_provider as service_providers
+from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.resources.identity_provider import resource as providers
 from stackyard.rooms.identity.resources.mapping import resource as mappings
@@ -19,6 +20,13 @@ FEDERATED = table(
     Column("protocol_id", sa.String(64), primary_key=True),
     Column("unique_id", sa.String(255), primary_key=True),
     Column("user_id", sa.String(64), nullable=False, index=True),
+)
+
+#: Logins through a browser that have come back once: their states, hashed, until nobody can use them again.
+SIGN_IN = table(
+    "identity_sign_in",
+    Column("state", sa.String(64), primary_key=True),
+    Column("expires", sa.BigInteger, nullable=False, index=True),
 )
 
 
@@ -102,3 +110,18 @@ def forget_domain(tx: Transaction, domain_id: str, owned_users: "sa.Select[tuple
     for row in tx.find(providers.IDENTITY_PROVIDER.table, domain_id=domain_id):
         forget_provider(tx, row.id)
         tx.delete(providers.IDENTITY_PROVIDER.table, id=row.id)
+
+
+def groups_that_are_there(tx: Transaction, group_ids: Sequence[str]) -> list[str]:
+    """Of these groups those that have not been deleted."""
+    group = groups.GROUP.table
+    return [row.id for row in tx.all(sa.select(group.c.id).where(group.c.id.in_(group_ids)).order_by(group.c.id))]
+
+
+def use_state(tx: Transaction, state: str, expires: int, now: int) -> bool:
+    """Whether the state of a login is used for the first time; forgets those that have expired."""
+    tx.execute(sa.delete(SIGN_IN).where(SIGN_IN.c.expires < now))
+    if tx.get(SIGN_IN, state=state) is not None:
+        return False
+    tx.insert(SIGN_IN, {"state": state, "expires": expires})
+    return True

@@ -1,9 +1,11 @@
 """Who is in which group."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from stackyard.kernel.declare.dialect import iso_micro
 from stackyard.kernel.storage.database import Column, Transaction, table
 
 MEMBERSHIP = table(
@@ -56,3 +58,9 @@ def leave_expired(tx: Transaction, now: int) -> int:
 def leave(tx: Transaction, **who: str) -> int:
     """Take users out of groups: by `user_id`, by `group_id` or by both; returns how many memberships ended."""
     return tx.delete(MEMBERSHIP, **who)
+
+
+def expirations(tx: Transaction, user_id: str) -> dict[str, str]:
+    """By group: the moment at which a user's membership ends, of those that do."""
+    rows = tx.all(sa.select(MEMBERSHIP).where(MEMBERSHIP.c.user_id == user_id, MEMBERSHIP.c.expires.is_not(None)))
+    return {row.group_id: iso_micro(datetime.fromtimestamp(row.expires, UTC)) for row in rows}

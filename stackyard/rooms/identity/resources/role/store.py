@@ -68,9 +68,9 @@ def all_roles(tx: Transaction) -> list[Record]:
     return tx.all(sa.select(resource.ROLE.table))
 
 
-def by_name(tx: Transaction, name: str) -> Record | None:
-    """The cloud's role of that name."""
-    return tx.get(resource.ROLE.table, name=name, domain_id=None)
+def by_name(tx: Transaction, name: str, domain_id: str | None = None) -> Record | None:
+    """The cloud's role of that name, or a domain's own."""
+    return tx.get(resource.ROLE.table, name=name, domain_id=domain_id)
 
 
 def named(tx: Transaction, names: Iterable[str]) -> list[Record]:

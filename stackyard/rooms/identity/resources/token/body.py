@@ -12,7 +12,7 @@ def body(token: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
     """The token's answer; without a catalog when that is None or the token is for nowhere in particular."""
     shown: dict[str, Any] = {
         "methods": list(token.claims.methods),
-        "user": {**_named(token.user, token.user_domain), "password_expires_at": shown_expiry(token.user)},
+        "user": {**_named(token.user, token.user_domain), **_password(token), **token.rights.user},
         "audit_ids": list(token.claims.audit_ids),
         "expires_at": iso_micro(instant(token.claims.expires)),
         "issued_at": iso_micro(instant(token.claims.issued)),
@@ -20,7 +20,14 @@ def body(token: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
     shown |= _scope(token) | dict(token.rights.shown)
     if catalog is not None and token.claims.kind != "unscoped":
         shown["catalog"] = catalog
+    if token.service_providers:
+        shown["service_providers"] = token.service_providers
     return {"token": shown}
+
+
+def _password(token: Token) -> dict[str, Any]:
+    """A user whom a provider vouches for has none here."""
+    return {} if token.claims.origin.federated else {"password_expires_at": shown_expiry(token.user)}
 
 
 def _scope(token: Token) -> dict[str, Any]:

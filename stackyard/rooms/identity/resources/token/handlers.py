@@ -1,5 +1,6 @@
 """The routes below /v3/auth: headers carry the token, so no declaration fits."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from stackyard.kernel.errors import NotFound, Unauthorized
@@ -55,19 +56,25 @@ def _allowed(work: Work, action: str, token: Token) -> None:
         raise denied(action)
 
 
+def _caller(work: Work) -> tuple[str, Sequence[str]]:
+    """The caller, and the groups that their token alone puts them into."""
+    return work.caller.user_id or "", work.caller.token.get("group_ids", ())
+
+
 def own_projects(work: Work, request: Request) -> dict[str, Any]:
     """The enabled projects the caller can get a token for."""
-    found = [each for each in users.projects_of(work.tx, work.caller.user_id or "") if each.enabled]
+    found = [each for each in users.projects_of(work.tx, *_caller(work)) if each.enabled]
     return render.collection(work, projects.PROJECT, found, "auth/projects")
 
 
 def own_domains(work: Work, request: Request) -> dict[str, Any]:
     """The enabled domains the caller can get a token for."""
-    found = [each for each in users.domains_of(work.tx, work.caller.user_id or "") if each.enabled]
+    found = [each for each in users.domains_of(work.tx, *_caller(work)) if each.enabled]
     return render.collection(work, domains.DOMAIN, found, "auth/domains")
 
 
 def own_system(work: Work, request: Request) -> dict[str, Any]:
     """Whether the caller can get a token for the system."""
-    held = assignments.effective_roles(work.tx, work.caller.user_id or "", assignments.system())
+    user_id, groups = _caller(work)
+    held = assignments.effective_roles(work.tx, user_id, assignments.system(), groups)
     return {"system": [{"all": True}] if held else [], "links": {"self": render.url(work, "auth/system")}}

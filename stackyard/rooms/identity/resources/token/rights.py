@@ -14,10 +14,11 @@ from stackyard.rooms.identity.resources.token.claims import Claims
 @dataclass(frozen=True, kw_only=True)
 class Rights:
     """The roles (id, name), and what answers and check strings are told beside them: members of the token's body, such
-    as `OS-TRUST:trust`, and of `token` in policy. access_rules: see Caller."""
+    as `OS-TRUST:trust`, of `user` in it, and of `token` in policy. access_rules: see Caller."""
 
     roles: Sequence[Record]
     shown: Mapping[str, Any] = field(default_factory=dict)
+    user: Mapping[str, Any] = field(default_factory=dict)
     known: Mapping[str, Any] = field(default_factory=dict)
     access_rules: tuple[AccessRule, ...] | None = None
 

@@ -5,6 +5,7 @@ stands, nothing about identity has changed, and one small read tells. Any change
 """
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock
 from stackyard.rooms.identity.errors import unauthenticated
+from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.token import store
 from stackyard.rooms.identity.resources.token.claims import Claims, new_audit_id
@@ -38,6 +40,7 @@ class Token:
     scope: Record | None
     scope_domain: Record | None
     rights: Rights
+    service_providers: Sequence[Mapping[str, str]]
     version: int
     caller: Caller = field(repr=False)
 
@@ -126,6 +129,7 @@ class Tokens:
             scope=scope,
             scope_domain=scope_domain,
             rights=held,
+            service_providers=federation.enabled_service_providers(tx),
             version=version,
             caller=caller,
         )
@@ -180,7 +184,9 @@ def _caller(
         "audit_ids": list(claims.audit_ids),
         **held.known,
     }
-    if origin := {name: value for name, value in msgspec.structs.asdict(claims.origin).items() if value}:
+    # Who vouches for a user takes nothing from what they may do: that is no leave of somebody else's.
+    delegated = msgspec.structs.replace(claims.origin, federated=None)
+    if origin := {name: value for name, value in msgspec.structs.asdict(delegated).items() if value}:
         origin.pop("counterpart", None)
         token["origin"] = origin
     if scope and domain:

@@ -152,6 +152,8 @@ def projects(work: Work, user: Record, body: Record, query: Record) -> dict[str,
 
 
 def groups_of(work: Work, user: Record, body: Record, query: Record) -> dict[str, Any]:
-    """The groups the user is in."""
+    """The groups the user is in, and until when."""
     found = [each for each in store.groups_of(work.tx, user.id) if rows.in_reach(work, each)]
-    return render.collection(work, groups.GROUP, found, f"users/{user.id}/groups")
+    until = memberships.expirations(work.tx, user.id)
+    shown = [{**render.item(work, groups.GROUP, each), "membership_expires_at": until.get(each.id)} for each in found]
+    return render.listing(work, groups.GROUP.many, shown, f"users/{user.id}/groups")

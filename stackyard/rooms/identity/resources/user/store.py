@@ -1,5 +1,6 @@
 """What users can reach, and finding them by name."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,9 +38,10 @@ def groups_of(tx: Transaction, user_id: str) -> list[Record]:
     return tx.all(joined.where(membership.c.user_id == user_id).order_by(group.c.name))
 
 
-def projects_of(tx: Transaction, user_id: str) -> list[Record]:
-    """The projects a user has a role on: assigned, through groups, or inherited; by name."""
-    held = assignments.of_user(tx, user_id)
+def projects_of(tx: Transaction, user_id: str, also: Sequence[str] = ()) -> list[Record]:
+    """The projects a user has a role on: assigned, through groups, or inherited; by name. `also`: groups that only
+    their token names."""
+    held = assignments.of_user(tx, user_id, also)
     direct = {row.target_id for row in held if row.target_type == "project" and not row.inherited}
     above = [row.target_id for row in held if row.inherited]
     project = projects.PROJECT.table
@@ -53,9 +55,9 @@ def projects_of(tx: Transaction, user_id: str) -> list[Record]:
     return tx.all(sa.select(project).where(chosen, project.c.is_domain.is_(False)).order_by(project.c.name))
 
 
-def domains_of(tx: Transaction, user_id: str) -> list[Record]:
-    """The domains a user has a role on, by name."""
-    held = assignments.of_user(tx, user_id)
+def domains_of(tx: Transaction, user_id: str, also: Sequence[str] = ()) -> list[Record]:
+    """The domains a user has a role on, by name. `also`: as above."""
+    held = assignments.of_user(tx, user_id, also)
     direct = {row.target_id for row in held if row.target_type == "domain" and not row.inherited}
     table = domains.DOMAIN.table
     return tx.all(sa.select(table).where(table.c.id.in_(direct), table.c.is_domain.is_(True)).order_by(table.c.name))

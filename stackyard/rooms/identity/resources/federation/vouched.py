@@ -1,0 +1,122 @@
+"""From a provider's word to a proof: who is vouched for by which protocol, in which request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from stackyard.kernel.caller import service_caller
+from stackyard.kernel.errors import BadRequest, Forbidden, NotFound, Unauthorized
+from stackyard.kernel.request.exchange import Request
+from stackyard.kernel.storage.database import Record, Transaction
+from stackyard.kernel.work import Services
+from stackyard.rooms.identity.errors import unknown
+from stackyard.rooms.identity.resources.federation import store
+from stackyard.rooms.identity.resources.federation.arrival import arrive
+from stackyard.rooms.identity.resources.federation.assertion import from_claims, from_headers
+from stackyard.rooms.identity.resources.federation.connections import Connection, Proxied
+from stackyard.rooms.identity.resources.federation.oidc import Claims
+from stackyard.rooms.identity.resources.federation.parties import Parties
+from stackyard.rooms.identity.resources.mapping import engine, language
+from stackyard.rooms.identity.resources.mapping.engine import Assertion
+from stackyard.rooms.identity.resources.token.proof import Proof
+
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True)
+class Way:
+    """One protocol of an enabled provider, how it is connected, and the rules that its assertions are read with."""
+
+    provider: Record
+    protocol: Record
+    connection: Connection
+    rules: language.Rules
+
+
+def parties_of(services: Services) -> Parties:
+    """How this server speaks with providers, bound when the room started."""
+    bound: Parties = services.bound["federation"]
+    return bound
+
+
+def way(tx: Transaction, services: Services, provider_id: str, protocol_id: str) -> Way:
+    """The way by that protocol. Raises NotFound for one that is not there or not connected on this server, Forbidden
+    for a provider that is disabled."""
+    provider, protocol = store.provider(tx, provider_id), store.protocol(tx, provider_id, protocol_id)
+    if provider is None:
+        raise unknown("identity_provider", provider_id)
+    if protocol is None:
+        raise unknown("federation_protocol", protocol_id)
+    if not provider.enabled:
+        raise Forbidden(f"Identity Provider {provider_id} is disabled.")
+    connection = parties_of(services).connection(provider_id, protocol_id)
+    if connection is None:
+        raise NotFound(
+            f"The protocol {protocol_id} of the identity provider {provider_id} is not connected.",
+            remedy="The operator connects it in federation.yaml.",
+        )
+    mapping = store.mapping(tx, protocol.mapping_id)
+    if mapping is None:
+        raise unknown("mapping", protocol.mapping_id)
+    return Way(provider, protocol, connection, language.read(mapping.rules, mapping.schema_version))
+
+
+def assertion_of(services: Services, way: Way, request: Request) -> Assertion:
+    """What is asserted of whoever makes a request: by the trusted proxy that passed it on, or by the token in it. May
+    ask the provider. Raises Unauthorized."""
+    if isinstance(way.connection, Proxied):
+        if not request.proxied:
+            raise Unauthorized("Nobody vouches for you: the request did not come by the proxy that does.")
+        return from_headers(request.headers, _types(way), way.connection.remote_user)
+    sent = request.headers.get("authorization", "")
+    if not sent.lower().startswith(_BEARER):
+        raise Unauthorized(
+            "Nobody vouches for you: the request has no token of the identity provider.",
+            remedy="Send 'Authorization: Bearer <token>'.",
+        )
+    claims = parties_of(services).party(way.connection).bearer(sent[len(_BEARER) :].strip())
+    return from_claims(claims, way.connection.claim_prefix)
+
+
+def assertion_from(way: Way, claims: Claims) -> Assertion:
+    """What the claims of a token that was fetched for somebody assert of them."""
+    assert not isinstance(way.connection, Proxied)
+    return from_claims(claims, way.connection.claim_prefix)
+
+
+def _types(way: Way) -> set[str]:
+    named = way.protocol.remote_id_attribute
+    return way.rules.types | ({named} if named else set()) | {"REMOTE_USER"}
+
+
+def admit(services: Services, way: Way, assertion: Assertion, request_id: str = "") -> Proof:
+    """The proof for a person of whom this is asserted; opens a transaction. Raises BadRequest naming a rule that fails,
+    Forbidden for another provider's assertion, Unauthorized when the mapping knows nobody like them."""
+    _check_remote_id(way, assertion)
+    mapped = engine.apply(way.rules, assertion)
+    default_ttl = parties_of(services).connections.default_authorization_ttl
+    with services.database.write() as tx:
+        work = services.work(tx, service_caller("federation"), request_id)
+        return arrive(work, way.provider, way.protocol.id, _named(mapped, assertion), default_ttl)
+
+
+def _check_remote_id(way: Way, assertion: Assertion) -> None:
+    attribute, known = way.protocol.remote_id_attribute, way.provider.remote_ids
+    if not attribute or not known:
+        return
+    if attribute not in assertion:
+        raise BadRequest(f"The assertion does not name its identity provider: it has no attribute {attribute}.")
+    if not set(assertion[attribute]) & set(known):
+        raise Forbidden("The identity provider that the assertion names is not among the accepted ones.")
+
+
+def _named(mapped: engine.Mapped, assertion: Assertion) -> engine.Mapped:
+    """A user without a name has the one that the web server's own log-in gave."""
+    user = mapped.user
+    if user.id or user.name or not assertion.get("REMOTE_USER"):
+        return mapped
+    return replace(mapped, user=replace(user, name=assertion["REMOTE_USER"][0]))
+
+
+def later(services: Services, way: Way, request: Request) -> Callable[[], Proof]:
+    """The function that proves who makes a request, to be called with no transaction open."""
+    return lambda: admit(services, way, assertion_of(services, way, request))
