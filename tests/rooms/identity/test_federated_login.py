@@ -18,6 +18,9 @@ from tests.rooms.identity.conftest import MovableClock
 from tests.rooms.identity.federation import PROVIDERS, call, mapping, protocol, provider
 from tests.rooms.identity.oidc_provider import CLIENT, SECRET, Provider
 
+# Authlib, below the provider, is on its way to another library of its own.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 AUTH = f"{PROVIDERS}/acme/protocols/openid/auth"
 WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/acme/protocols/openid/websso"
 DASHBOARD = "https://horizon.test/auth/websso/"
