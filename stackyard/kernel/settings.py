@@ -56,7 +56,9 @@ class Settings(msgspec.Struct, kw_only=True):
     ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one. tls: whether the API
     speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
     cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once. trusted_proxies:
-    addresses or networks of reverse proxies that are believed about their clients. traces: base URL of an
+    addresses or networks of reverse proxies that are believed about their clients. external_user_header,
+    external_domain_header: headers in which those proxies name users whom they have authenticated; empty: they cannot.
+    traces: base URL of an
     OpenTelemetry collector (OTLP over HTTP) that spans are sent to. audit: where the audit trail goes: "log" (in the
     state directory), "file:/PATH", URLs; nothing: there is none. security_compliance: see there.
     """
@@ -83,6 +85,8 @@ class Settings(msgspec.Struct, kw_only=True):
     cors_origins: list[str] = []
     max_requests: int = 512
     trusted_proxies: list[str] = []
+    external_user_header: str = ""
+    external_domain_header: str = ""
     traces: str = ""
     audit: list[str] = msgspec.field(default_factory=lambda: ["log"])
     security_compliance: SecurityCompliance = SecurityCompliance()

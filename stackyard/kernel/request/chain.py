@@ -111,7 +111,7 @@ class Chain:
 
     def authenticate(self, exchange: Exchange, tx: Transaction) -> None:
         """Who asks. Raises Unauthorized when a token is needed and none or a bad one came."""
-        token = exchange.request.headers.get("x-auth-token")
+        token = _token(exchange.request)
         needed = exchange.endpoint.token if exchange.endpoint else "required"
         if token and needed != "none":
             try:
@@ -292,6 +292,14 @@ class Chain:
         if exchange.room is not None and exchange.room.versions and exchange.version:
             for name, value in exchange.room.versions.headers(exchange.version).items():
                 reply.headers.setdefault(name, value)
+
+
+def _token(request: Request) -> str | None:
+    """The token of a request: OpenStack's header, or OAuth's (RFC 6750) where that one is not sent."""
+    if token := request.headers.get("x-auth-token"):
+        return token
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _lacks_an_id(exchange: Exchange) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from stackyard.rooms.identity.resources.authentication import (
     by_application_credential,
+    by_external,
     by_mapping,
     by_password,
     by_token,
@@ -12,6 +13,7 @@ from stackyard.rooms.identity.resources.authentication import (
 from stackyard.rooms.identity.resources.authentication.attempt import Method
 
 METHODS: Mapping[str, Method] = {
+    "external": Method(by_external.read, by_external.prove),
     "password": Method(by_password.read, by_password.prove),
     "application_credential": Method(by_application_credential.read, by_application_credential.prove),
     "mapped": Method(by_mapping.read, by_mapping.prove),

@@ -1,0 +1,1 @@
+"""OAuth 2.0: tokens for programs by the client credentials grant."""

@@ -1,0 +1,110 @@
+"""The client credentials grant: an application credential is the client, its secret the client's."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from urllib.parse import parse_qs, unquote_plus
+
+from stackyard.kernel.errors import ApiError
+from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.storage.database import Record
+from stackyard.kernel.work import Work
+from stackyard.rooms.identity.errors import unauthenticated
+from stackyard.rooms.identity.resources.application_credential import store
+from stackyard.rooms.identity.resources.authentication import by_application_credential, factors
+from stackyard.rooms.identity.resources.authentication.attempt import Attempt
+from stackyard.rooms.identity.resources.token.proof import Proof, together
+from stackyard.rooms.identity.resources.user import store as users
+
+_METHOD = "application_credential"
+#: RFC 6749, 5.1: nothing that holds a token may be kept by anybody in between.
+_NEVER_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class Refusal(Exception):
+    """An error in OAuth's words."""
+
+    def __init__(self, status: int, error: str, description: str) -> None:
+        super().__init__(description)
+        self.status, self.error, self.description = status, error, description
+
+    def reply(self, work: Work) -> Reply:
+        """It as an answer."""
+        told = {"WWW-Authenticate": f'Keystone uri="{work.base_url}/identity"'} if self.status == 401 else {}
+        body = {"error": self.error, "error_description": self.description}
+        return Reply(status=self.status, body=body, headers={**_NEVER_KEPT, **told})
+
+
+def token(work: Work, request: Request) -> Reply | Callable[[], Reply]:
+    """An access token: a token of this cloud, for the application credential's project."""
+    try:
+        client, secret = _client(request)
+    except Refusal as refusal:
+        return refusal.reply(work)
+    attempt = Attempt(services=work.services, request=request, tokens=work.services.bound["identity"])
+    credential = store.by_id(work.tx, client)
+    return lambda: _issued(work, attempt, client, credential, secret)
+
+
+def _client(request: Request) -> tuple[str, str]:
+    form = _form(request)
+    grant = form.get("grant_type")
+    if grant is None:
+        raise Refusal(400, "invalid_request", "The parameter grant_type is required.")
+    if grant != "client_credentials":
+        raise Refusal(400, "unsupported_grant_type", f"The parameter grant_type {grant[:80]} is not supported.")
+    client, secret = _basic(request.headers.get("authorization", "")) or (
+        form.get("client_id"),
+        form.get("client_secret"),
+    )
+    if not client or not secret:
+        raise _failed()
+    return client, secret
+
+
+def _form(request: Request) -> dict[str, str]:
+    raw = request.body
+    if not isinstance(raw, bytes) or request.content_type != "application/x-www-form-urlencoded":
+        raise Refusal(400, "invalid_request", "The body must be application/x-www-form-urlencoded.")
+    try:
+        return {name: values[-1] for name, values in parse_qs(raw.decode(), max_num_fields=32).items()}
+    except ValueError:
+        raise Refusal(400, "invalid_request", "The body is no form.") from None
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise _failed() from None
+    return unquote_plus(client), unquote_plus(secret)
+
+
+def _failed() -> Refusal:
+    return Refusal(401, "invalid_client", "Client authentication failed.")
+
+
+def _issued(work: Work, attempt: Attempt, client: str, credential: Record | None, secret: str) -> Reply:
+    try:
+        proof = by_application_credential.verified(attempt, (_METHOD, client), credential, secret)
+        text, expires = _token(attempt, together([_METHOD], [proof]))
+    except ApiError as error:
+        if error.status != 401:
+            raise
+        return _failed().reply(work)
+    remaining = expires - int(work.now.timestamp())
+    return Reply(
+        body={"access_token": text, "expires_in": remaining, "token_type": "Bearer"}, headers=dict(_NEVER_KEPT)
+    )
+
+
+def _token(attempt: Attempt, proof: Proof) -> tuple[str, int]:
+    with attempt.database.read() as tx:
+        user = users.by_id(tx, proof.user_id)
+        if user is None or proof.scope is None or factors.unmet(user, proof.methods):
+            raise unauthenticated()
+        text, made = attempt.tokens.issue(tx, proof, proof.scope)
+    return text, made.claims.expires
