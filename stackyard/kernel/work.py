@@ -1,6 +1,6 @@
 """The unit of work a rule runs in: one transaction, on behalf of one caller."""
 
-import uuid
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -36,7 +36,10 @@ class SystemClock:
 
     def new_id(self) -> str:
         """A fresh random UUID, dashed."""
-        return str(uuid.uuid4())
+        # As str(uuid.uuid4()), at a third of its time: every request asks for some.
+        digits = os.urandom(16).hex()
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class Journal(Protocol):

@@ -16,6 +16,7 @@ import falcon
 import falcon.asgi
 import msgspec
 
+from stackyard.kernel import logs
 from stackyard.kernel.errors import ApiError, RequestTimeout, Unavailable
 from stackyard.kernel.observe.pages import Page
 from stackyard.kernel.request import representation, streams
@@ -61,7 +62,7 @@ class Front:
 
     async def __call__(self, scope: dict[str, Any], receive: streams.Receive, send: Any) -> None:
         """The ASGI entry."""
-        client = streams.Client(receive, self.patience)
+        client = streams.Client(receive, self.patience, owes=streams.promised(scope))
         scope[streams.SCOPE] = client
         try:
             await self.app(scope, client.receive, send)
@@ -166,19 +167,25 @@ def _request(req: falcon.asgi.Request, base_url: str, proxies: Proxies) -> Reque
         length = None
     path = req.path.rstrip("/") or "/"
     slash = len(req.path) > len(path)
-    headers = {name.lower(): value for name, value in req.headers.items()}
-    address, proxied = proxies.client(req.remote_addr, headers)
+    headers = req.headers_lower
+    address, proxied = proxies.client(_peer(req), headers)
     return Request(
         method=req.method,
         path=path,
         base_url=base_url,
         headers=headers,
-        raw_query=parse_qsl(req.query_string, keep_blank_values=True),
+        raw_query=parse_qsl(req.query_string, keep_blank_values=True) if req.query_string else [],
         content_length=length,
         remote_address=address,
         proxied=proxied,
         trailing_slash=slash,
     )
+
+
+def _peer(req: falcon.asgi.Request) -> str:
+    """The other end of the connection."""
+    client = req.scope.get("client")
+    return str(client[0]) if client else req.remote_addr
 
 
 async def _refuse(send: Any, error: ApiError) -> None:
@@ -210,15 +217,9 @@ def _data(reply: Reply) -> bytes | None:
 
 
 def _log(exchange: Exchange, reply: Reply, seconds: float) -> None:
-    access.info(
-        "request",
-        extra={
-            "request_id": exchange.request_id,
-            "method": exchange.request.method,
-            "path": exchange.request.path,
-            "status": reply.status,
-            "ms": round(seconds * 1000, 1),
-            "user_id": exchange.caller.user_id,
-            "project_id": exchange.caller.project_id,
-        },
-    )
+    request, caller = exchange.request, exchange.caller
+    details = {
+        "request_id": exchange.request_id, "method": request.method, "path": request.path, "status": reply.status,
+        "ms": round(seconds * 1000, 1), "user_id": caller.user_id, "project_id": caller.project_id,
+    }  # fmt: skip
+    logs.tell(access, "request", details)

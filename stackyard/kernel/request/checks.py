@@ -83,7 +83,7 @@ def _role(pattern: str) -> Check:
     wanted = pattern.lower()
     if "%" in pattern:
         return lambda target, credentials: (_filled(pattern, target) or "").lower() in _lower(credentials)
-    return lambda target, credentials: wanted in _lower(credentials)
+    return lambda target, credentials: wanted in credentials["roles"] or wanted in _lower(credentials)
 
 
 def _lower(credentials: Credentials) -> list[str]:

@@ -6,6 +6,7 @@ endpoint here, and the resource's own rule in the room.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from stackyard.kernel.caller import Caller
@@ -59,6 +60,12 @@ class Endpoint:
     #: The resource whose collection this lists, and which can therefore be watched here.
     watches: Resource | None = None
     doc: str = ""
+
+    @cached_property
+    def places(self) -> Sequence[tuple[int, str]]:
+        """Which segments of the path are placeholders, and for what."""
+        segments = enumerate(segment for segment in self.path.split("/") if segment)
+        return [(index, segment[1:-1]) for index, segment in segments if segment.startswith("{")]
 
     def lives_in(self, asked: Version | None) -> bool:
         """Whether the endpoint exists in this microversion."""

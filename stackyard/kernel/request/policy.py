@@ -66,7 +66,7 @@ class Policies:
         """Whether the named rule lets the caller act on the target. Unknown names deny."""
         book = self._books.get(name)
         check = book.check(name) if book is not None and book.takes(name, caller.scope) else None
-        return check is not None and check(dict(target), caller.credentials())
+        return check is not None and check(target, caller.credentials())
 
 
 def rules_of(room: Room) -> Iterable[Allow]:

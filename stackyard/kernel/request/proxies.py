@@ -28,7 +28,7 @@ class Proxies:
     def client(self, peer: str, headers: Mapping[str, str]) -> tuple[str, bool]:
         """The address of the client, and whether a trusted proxy passed the request on. Of the addresses in
         X-Forwarded-For the last that is no proxy of ours counts: those before it are the client's own words."""
-        if not self.trusted(peer):
+        if not self._networks or not self.trusted(peer):
             return peer, False
         told = [each.strip() for each in headers.get("x-forwarded-for", "").split(",") if each.strip()]
         return next((each for each in reversed(told) if not self.trusted(each)), peer), True

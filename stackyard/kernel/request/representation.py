@@ -19,7 +19,8 @@ def unless_known(request: Request, reply: Reply, data: bytes) -> bytes | None:
     tag = reply.headers.setdefault("ETag", _tag(data))
     reply.headers.setdefault("Cache-Control", "no-cache")
     varying(reply.headers, "X-Auth-Token", "Accept-Encoding")
-    if not is_known(request.headers.get("if-none-match", ""), tag):
+    known = request.headers.get("if-none-match")
+    if known is None or not is_known(known, tag):
         return data
     reply.status = 304
     return None
@@ -38,7 +39,8 @@ def is_known(header: str, tag: str) -> bool:
 
 def reads_gzip(headers: Mapping[str, str]) -> bool:
     """Whether the client's Accept-Encoding admits gzip."""
-    for entry in headers.get("accept-encoding", "").lower().split(","):
+    accepted = headers.get("accept-encoding")
+    for entry in accepted.lower().split(",") if accepted else ():
         coding, _, weight = entry.strip().partition(";")
         if coding.strip() in ("gzip", "*"):
             return not re.fullmatch(r"\s*q=0(\.0*)?\s*", weight)
@@ -47,8 +49,9 @@ def reads_gzip(headers: Mapping[str, str]) -> bool:
 
 def wants_gzip(request: Request, reply: Reply) -> bool:
     """Whether an answer is text of free length, and its client reads gzip."""
-    fixed = {"content-encoding", "content-range", "content-length"} & {name.lower() for name in reply.headers}
-    return bool(_TEXT.match(reply.content_type)) and not fixed and reads_gzip(request.headers)
+    if not reads_gzip(request.headers) or not _TEXT.match(reply.content_type):
+        return False
+    return not {"content-encoding", "content-range", "content-length"} & {name.lower() for name in reply.headers}
 
 
 def compressed(data: bytes) -> bytes:
@@ -71,5 +74,6 @@ async def compressing(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def varying(headers: dict[str, str], *names: str) -> None:
     """Add to the Vary header what the answer depends on."""
-    present = [each.strip() for each in headers.get("Vary", "").split(",") if each.strip()]
+    said = headers.get("Vary")
+    present = [each.strip() for each in said.split(",") if each.strip()] if said else []
     headers["Vary"] = ", ".join(dict.fromkeys([*present, *names]))

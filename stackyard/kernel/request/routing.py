@@ -80,8 +80,10 @@ def choose(candidates: list[Endpoint], asked: Version | None) -> Endpoint:
 
 def params_of(endpoint: Endpoint, path: str) -> dict[str, str]:
     """The values of an endpoint's placeholders in a path that matched it."""
-    pairs = zip(_split(endpoint.path), _split(path), strict=True)
-    return {template[1:-1]: value for template, value in pairs if template.startswith("{")}
+    if not endpoint.places:
+        return {}
+    segments = _split(path)
+    return {name: segments[index] for index, name in endpoint.places}
 
 
 def _split(path: str) -> list[str]:

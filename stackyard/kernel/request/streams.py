@@ -1,7 +1,7 @@
 """Bodies on their way: what a client still sends, what it is still sent, and the moment it is gone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -15,13 +15,21 @@ SCOPE = "stackyard.client"
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class Client:
-    """The other end of one request. It may take at most `patience` seconds over each piece of its body."""
+def promised(scope: Mapping[str, Any]) -> bool:
+    """Whether a request's head says that a body follows."""
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+            return True
+    return False
 
-    def __init__(self, receive: Receive, patience: float) -> None:
+
+class Client:
+    """The other end of one request. It may take at most `patience` seconds over each piece of the body that it owes."""
+
+    def __init__(self, receive: Receive, patience: float, *, owes: bool = True) -> None:
         self._receive = receive
         self._patience = patience
-        self._complete = False
+        self._complete = not owes
         self.gone = False
 
     async def receive(self) -> dict[str, Any]:
