@@ -62,6 +62,9 @@ class Journal(Protocol):
     def running(self, work: "Work", object_id: str) -> list[Record]:
         """The operations of an object that have not ended, oldest first."""
 
+    def at_work(self, work: "Work") -> set[str]:
+        """The ids of all objects with an operation that has not ended."""
+
 
 class Policy(Protocol):
     """Whether a rule lets a caller act on a target."""

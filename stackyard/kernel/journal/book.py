@@ -18,6 +18,8 @@ from stackyard.kernel.observe.trace import traceparent
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Work
 
+_AT_WORK = sa.select(OPERATIONS.c.object_id).where(OPERATIONS.c.due_at.is_not(None))
+
 Hook = Callable[[str], None]
 
 #: What servers tell each other: there is an operation to perform; this one's call in flight should end.
@@ -121,6 +123,10 @@ class Book:
         """The operations of an object that have not ended, oldest first."""
         mine = (OPERATIONS.c.object_id == object_id, OPERATIONS.c.due_at.is_not(None))
         return work.tx.all(sa.select(OPERATIONS).where(*mine).order_by(OPERATIONS.c.number))
+
+    def at_work(self, work: Work) -> set[str]:
+        """The ids of all objects with an operation that has not ended."""
+        return {row.object_id for row in work.tx.all(_AT_WORK)}
 
     def counts(self, tx: Transaction) -> dict[str, int]:
         """How many operations have not ended, by state; and how many are dead letters."""

@@ -124,12 +124,11 @@ def _inspect(driver: ContainerDriver, uuid: str) -> ContainerState | None:
 
 
 def _settled(services: Services, host: str) -> dict[str, Record | None]:
-    """The host's containers by id; None for those that an operation is working on."""
+    """The host's containers by id, as `store.followed` reads them; None for those that an operation is working on."""
     with services.database.read() as tx:
         work = services.work(tx, CALLER)
-        return {
-            row.uuid: None if services.journal.running(work, row.uuid) else row for row in store.on_host(work, host)
-        }
+        busy = services.journal.at_work(work)
+        return {row.uuid: None if row.uuid in busy else row for row in store.followed(work, host)}
 
 
 def _now(services: Services, uuid: str) -> Record | None:

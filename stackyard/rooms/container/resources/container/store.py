@@ -11,6 +11,8 @@ from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.container.resources.container import resource
 
+_FOLLOWED = ("uuid", "status", "wanted", "auto_remove", "restart_policy", "restarts", "finished_at")
+
 
 def own_unless_all(work: Work, statement: Any, query: Record) -> Any:
     """Lists show the caller's project, to administrators too, unless they ask for all projects."""
@@ -26,9 +28,10 @@ def get(work: Work, uuid: str) -> Record | None:
     return work.tx.get(resource.CONTAINER.table, uuid=uuid)
 
 
-def on_host(work: Work, host: str) -> list[Record]:
-    """The containers that live on a host."""
-    return work.tx.find(resource.CONTAINER.table, host=host)
+def followed(work: Work, host: str) -> list[Record]:
+    """The containers that live on a host, with what repair compares every few seconds and no more."""
+    table = resource.CONTAINER.table
+    return work.tx.all(sa.select(*(table.c[name] for name in _FOLLOWED)).where(table.c.host == host))
 
 
 def awaiting_restart(work: Work) -> list[Record]:
