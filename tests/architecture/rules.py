@@ -26,8 +26,8 @@ LAYERS = {"api.py", "controllers.py", "dao.py", "db.py", "models.py", "schemas.p
 # A room's own subjects: neither a resource nor a layer. Each is here because somebody decided that it is one.
 SUBJECTS: dict[str, set[str]] = {
     "identity": {
-        "audited.py", "compliance.py", "credentials.py", "keys.py", "passwords.py", "render.py", "rotation.py",
-        "rows.py", "throttle.py",
+        "audited.py", "compliance.py", "credentials.py", "directories.py", "keys.py", "mirror.py", "passwords.py",
+        "render.py", "rotation.py", "rows.py", "throttle.py",
     },
     "image": {"claims.py", "download.py", "formats.py", "intake.py", "ranges.py", "vault.py"},
     "network": {"addresses.py", "applied.py", "dataplane.py", "homes.py", "ipam.py", "specs.py"},
@@ -41,7 +41,7 @@ MACHINE_PATH = re.compile(r"""(?<![\w./<{])/(?:work|home|Users|opt/[a-z])/?(?![\
 # Libraries that only some modules may touch, by what they are.
 SQL = ("sqlalchemy", "alembic", "sqlite3", "psycopg")
 HTTP = ("falcon",)
-ENGINES = ("docker", "pyroute2")
+ENGINES = ("docker", "pyroute2", "ldap3")
 
 TOP = ("stackyard.cli", "stackyard.testing", "stackyard.__main__")
 

@@ -299,8 +299,8 @@ class Resource:
     narrow(work, statement, query) may change a list's select, as caller, path and query say and nothing else: what it
     makes is used again. view(work, record, shown) may change an answer.
     before: verb → f(services, caller, record), called in a pool with no transaction open, after validation and a first
-    policy check (record: the input, which it may change; {} for list): slow hashing, rows that must exist before a
-    list. target(work, record): members that check strings may name, merged into the policy target (record or input).
+    policy check (record: the input, which it may change; for list the query): slow hashing, rows that must exist before
+    a list. target(work, record): members that check strings may name, merged into the policy target (record or input).
     quotas: what of it a project may have only so much of; rows.insert and rows.change hold to it.
     unknown_fields: what happens to a body member that is not declared, where it differs from the dialect's habit.
     unknown_first: verbs that answer 404 for what is not there before they ask policy, in a dialect that asks policy

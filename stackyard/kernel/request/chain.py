@@ -254,8 +254,9 @@ class Chain:
         with self.services.database.read() as tx:
             self.find_and_allow(exchange, self.work(exchange, tx))
             self.validate(exchange)
+        query = Record(exchange.request.raw_query)
         for each in call.body if isinstance(call.body, list) else [call.body]:
-            endpoint.before(self.services, exchange.caller, each if each is not None else Record())
+            endpoint.before(self.services, exchange.caller, each if each is not None else query)
 
     # -- the answer --
 

@@ -1,10 +1,12 @@
-"""The keys of tokens and credentials are rotated when the primary is a week old; memberships end when the word of the
-identity provider behind them does."""
+"""Keys are rotated when the primary is a week old; memberships end when the word of the identity provider behind them
+does; rows follow what the domains' directories say."""
 
 from datetime import timedelta
 
+from stackyard.kernel.errors import Unavailable
 from stackyard.kernel.repair.reconcile import Mismatch, Reconciler, Report
 from stackyard.kernel.work import Services
+from stackyard.rooms.identity.directories import directories_of
 from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.rotation import keys_of, primary_since, rotate
 
@@ -23,7 +25,7 @@ def rotate_when_old(services: Services) -> Report:
 
 
 def nothing_to_mend(services: Services) -> list[Mismatch]:
-    """An old key is no mismatch."""
+    """Neither an old key nor a directory that has changed is one."""
     return []
 
 
@@ -53,4 +55,28 @@ MEMBERSHIPS = Reconciler(
     check=nothing_to_mend,
     every=timedelta(seconds=20),
     doc="Ends memberships that an identity provider vouched for, in time.",
+)
+
+
+def follow_directories(services: Services) -> Report:
+    """Look into every directory: who left it leaves the cloud, with all roles and tokens."""
+    directories = directories_of(services)
+    with services.database.read() as tx:
+        several = directories.all(tx)
+    report = Report(examined=len(several))
+    for known in several:
+        try:
+            if differed := directories.look(known):
+                report.repaired.append(f"{differed} rows of domain {known.domain_name} follow its directory again.")
+        except Unavailable as error:
+            report.failed.append(f"{error.message} {known.problem}")
+    return report
+
+
+DIRECTORIES = Reconciler(
+    name="identity-directories",
+    run=follow_directories,
+    check=nothing_to_mend,
+    every=timedelta(minutes=5),
+    doc="Brings users, groups and memberships to what the domains' LDAP directories say.",
 )

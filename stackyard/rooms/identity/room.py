@@ -1,14 +1,17 @@
 """The identity room's manifest: Keystone v3."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from stackyard.kernel.declare.room import Room, declared
 from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity import audited, resources, seed
+from stackyard.rooms.identity.directories import Directories
+from stackyard.rooms.identity.driver import Directory
 from stackyard.rooms.identity.keys import Keys, Use
 from stackyard.rooms.identity.policies import SHARED
-from stackyard.rooms.identity.reconcile import MEMBERSHIPS, ROTATION
+from stackyard.rooms.identity.reconcile import DIRECTORIES, MEMBERSHIPS, ROTATION
 from stackyard.rooms.identity.render import DIALECT
 from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
 from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
@@ -40,11 +43,19 @@ def start(services: Services) -> None:
     lacks the secret that the keys were sealed with."""
     keys = Keys.of(services.database, services.settings.state_dir, services.clock.now())
     services.bound["identity_keys"] = keys
+    services.bound["identity_directories"] = Directories(services, _ldap)
     services.bound["identity_throttle"] = Throttle()
     services.bound["identity_reseals"] = RESEALS
     provider = Provider(keys, services.settings.token_provider)
     services.bound["federation"] = Parties(ConnectionsFile(services.settings.state_dir), services.clock)
     services.bound["identity"] = Tokens(provider, services.clock, services.settings.token_lifetime)
+
+
+def _ldap(options: Mapping[str, Any]) -> Directory:
+    # Imported here because a cloud without a directory must not pay for it.
+    from stackyard.rooms.identity.drivers.ldap.driver import LdapDirectory
+
+    return LdapDirectory(options)
 
 
 def always_permits(request: Request) -> bool:
@@ -81,7 +92,7 @@ ROOM = Room(
         HISTORY,
         LOGIN,
     ],
-    reconcilers=[ROTATION, MEMBERSHIPS],
+    reconcilers=[ROTATION, MEMBERSHIPS, DIRECTORIES],
     start=start,
     always_permits=always_permits,
     seed=seed.seed,

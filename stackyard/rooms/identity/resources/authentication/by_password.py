@@ -5,8 +5,9 @@ from typing import Any
 
 from stackyard.kernel.declare.kinds import Object, Text, invalid
 from stackyard.kernel.storage.database import Record, Transaction
+from stackyard.rooms.identity.directories import Known, directories_of
 from stackyard.rooms.identity.passwords import MAX_LENGTH
-from stackyard.rooms.identity.resources.authentication import named
+from stackyard.rooms.identity.resources.authentication import by_directory, named
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt, Proving
 from stackyard.rooms.identity.resources.authentication.named import Named, Naming
 from stackyard.rooms.identity.resources.password.verify import refuse_expired, verify
@@ -33,14 +34,18 @@ def read(given: Any, path: str) -> Login:
 
 
 def prove(tx: Transaction, attempt: Attempt, login: Login) -> Proving:
-    """Later: hashing takes too long for an open transaction."""
+    """Later: hashing, or asking the domain's directory, takes too long for an open transaction."""
     user, name = named.user(tx, login.user), named.spoken(tx, login.user)
-    return lambda: _verified(attempt, name, user, login.password)
+    known = directories_of(attempt.services).of_id(tx, named.domain_id(tx, login.user, user))
+    return lambda: _verified(attempt, name, known, user, login)
 
 
-def _verified(attempt: Attempt, name: object, user: Record | None, password: str) -> Proof:
+def _verified(attempt: Attempt, name: object, known: Known | None, user: Record | None, login: Login) -> Proof:
     throttle: Throttle = attempt.services.bound["identity_throttle"]
     with throttle.attempt(name, attempt.request.remote_address):
-        verified = verify(attempt.services, user, password)
-    known = refuse_expired(verified)
-    return Proof(user_id=known.id, generation=known.generation)
+        if known is not None:
+            found = by_directory.verified(attempt, known, login.user, user, login.password)
+            return Proof(user_id=found.id, generation=found.generation)
+        verified = verify(attempt.services, user, login.password)
+    found = refuse_expired(verified)
+    return Proof(user_id=found.id, generation=found.generation)

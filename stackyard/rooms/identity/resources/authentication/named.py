@@ -62,6 +62,14 @@ def spoken(tx: Transaction, wanted: Named) -> tuple[str, ...]:
     return "name", wanted.name or "", domain.id if domain else str(wanted.domain_id or wanted.domain_name)
 
 
+def domain_id(tx: Transaction, wanted: Named, user: Record | None) -> str | None:
+    """The domain of the user who is named: theirs, or the one that was named with them; None when there is none."""
+    if wanted.id:
+        return user.domain_id if user else None
+    domain = _domain(tx, wanted)
+    return domain.id if domain else None
+
+
 def project(tx: Transaction, wanted: Named) -> Record | None:
     """The project of that id, or of that name in that domain."""
     if wanted.id:

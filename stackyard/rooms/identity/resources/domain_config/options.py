@@ -41,13 +41,13 @@ _LDAP = (
     )
     | _of(
         _YES, chase_referrals=None, user_enabled_invert=False, user_enabled_emulation=False,
-        user_enabled_emulation_use_group_config=False, group_members_are_ids=False, use_tls=False, use_pool=True,
-        use_auth_pool=True,
+        user_enabled_emulation_use_group_config=False, group_members_are_ids=False, group_ad_nesting=False,
+        use_tls=False, use_pool=True, use_auth_pool=True,
     )
     | _of(
         _COUNT, page_size=0, debug_level=None, user_enabled_mask=0, pool_size=10, pool_retry_max=3,
         pool_connection_timeout=-1, pool_connection_lifetime=600, auth_pool_size=100,
-        auth_pool_connection_lifetime=60,
+        auth_pool_connection_lifetime=60, connection_timeout=-1,
     )
     | _of(Number(), pool_retry_delay=0.1)
     | _of(

@@ -45,10 +45,15 @@ def remove(tx: Transaction, domain_id: str, **part: str) -> int:
 def effective(tx: Transaction, domain_id: str) -> Configuration:
     """What holds in a domain, for what keeps its users: its own options over the defaults, secrets included. A text may
     name a sensitive option of its group, as in `ldap://%(user)s:%(password)s@host`."""
-    set_here = own(tx, domain_id)
+    return completed(own(tx, domain_id))
+
+
+def completed(given: Configuration) -> Configuration:
+    """These options over the defaults. One that is null is not set."""
     found: Configuration = {}
     for group, options in OPTIONS.items():
-        values = {name: each.default for name, each in options.items()} | set_here.get(group, {})
+        values = {name: each.default for name, each in options.items()}
+        values |= {name: value for name, value in given.get(group, {}).items() if value is not None}
         secrets = {name: str(values[name]) for name, each in options.items() if each.sensitive and values[name]}
         found[group] = {name: _filled_in(value, secrets) for name, value in values.items()}
     return found
@@ -60,6 +65,11 @@ def _filled_in(value: Any, secrets: Mapping[str, str]) -> Any:
     for name, secret in secrets.items():
         value = value.replace(f"%({name})s", secret)
     return value
+
+
+def domains_with(tx: Transaction, group: str, option: str) -> list[str]:
+    """The ids of the domains that have set an option."""
+    return [row.domain_id for row in tx.find(DOMAIN_OPTION, group=group, option=option)]
 
 
 def is_set(tx: Transaction, domain_id: str) -> bool:

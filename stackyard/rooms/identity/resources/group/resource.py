@@ -1,6 +1,7 @@
 """Groups of users: a role given to a group is held by everyone in it."""
 
-from stackyard.kernel.declare.resource import Action, Id, Resource, everyone
+from stackyard.kernel.declare.kinds import Text
+from stackyard.kernel.declare.resource import Action, Id, Internal, Resource, everyone
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import (
     ADMIN,
@@ -31,12 +32,14 @@ GROUP = Resource(
         fields.NamedBy(255),
         fields.Reference("domain_id", "The domain that owns the group; the token's unless given."),
         fields.Description(),
+        Internal("local_id", Text(max=255), doc="What the domain's directory calls the group, where one keeps it."),
         fields.Extra(),
     ],
     visible=everyone,
     unique=[("domain_id", "name")],
     target=rules.target,
     narrow=rules.narrow,
+    before={"list": rules.before_list},
     policy={
         "list": allow("list_groups", _READ),
         "show": allow("get_group", _READ),

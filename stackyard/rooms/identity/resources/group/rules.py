@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stackyard.kernel.caller import Caller
 from stackyard.kernel.errors import NotFound
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
-from stackyard.kernel.work import Work
-from stackyard.rooms.identity import render, rows
+from stackyard.kernel.work import Services, Work
+from stackyard.rooms.identity import directories, render, rows
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
@@ -39,15 +40,22 @@ def narrow(work: Work, statement: Any, query: Record) -> Any:
     return statement
 
 
+def before_list(services: Services, caller: Caller, query: Record) -> None:
+    """Look into the directory that the list is about, if there is one."""
+    directories.before_list(services, caller, query, by_name=False)
+
+
 def create(work: Work, wanted: Record) -> Record:
     """Make a group. Raises NotFound for an unknown domain, Conflict for a name that is taken in it."""
     domain = rows.existing(work, domains.DOMAIN, wanted.get("domain_id") or rows.own_domain(work), is_domain=True)
+    directories.refuse_writes(work.services, work.tx, domain.id, "group")
     rows.free_name(work, resource.GROUP, wanted["name"], domain_id=domain.id)
     return kernel_rows.insert(work, resource.GROUP, {**wanted, "domain_id": domain.id})
 
 
 def update(work: Work, group: Record, changes: Record) -> Record:
     """Change a group."""
+    directories.refuse_change("group", group)
     rows.unchanged(group, changes, "domain_id")
     if changes.get("name", group.name) != group.name:
         rows.free_name(work, resource.GROUP, changes["name"], domain_id=group.domain_id)
@@ -56,6 +64,12 @@ def update(work: Work, group: Record, changes: Record) -> Record:
 
 def delete(work: Work, group: Record, query: Record) -> None:
     """Delete a group; its members lose the roles it held."""
+    directories.refuse_change("group", group)
+    forget(work, group)
+
+
+def forget(work: Work, group: Record) -> None:
+    """The group is gone, with all that was its."""
     store.leave(work.tx, group_id=group.id)
     assignments.remove_actor(work.tx, group.id)
     kernel_rows.remove(work, resource.GROUP, group)
@@ -76,6 +90,7 @@ def check(work: Work, group: Record, body: Record, query: Record) -> None:
 
 def join(work: Work, group: Record, body: Record, query: Record) -> None:
     """Add a user; adding twice changes nothing."""
+    directories.refuse_change("group", group)
     user = rows.existing(work, user_resource.USER, work.params["user_id"])
     store.join(work.tx, user.id, group.id)
     work.event(user.id, "joined", f"joined group {group.name}")
@@ -83,6 +98,7 @@ def join(work: Work, group: Record, body: Record, query: Record) -> None:
 
 def leave(work: Work, group: Record, body: Record, query: Record) -> None:
     """Take a user out. Raises NotFound when they are not in."""
+    directories.refuse_change("group", group)
     check(work, group, body, query)
     store.leave(work.tx, user_id=work.params["user_id"], group_id=group.id)
     work.event(work.params["user_id"], "left", f"left group {group.name}")

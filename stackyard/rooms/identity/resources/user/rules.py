@@ -9,7 +9,7 @@ from stackyard.kernel.declare.kinds import Timestamp, invalid
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
-from stackyard.rooms.identity import compliance, render, rows
+from stackyard.rooms.identity import compliance, directories, render, rows
 from stackyard.rooms.identity.passwords import hash_password
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.assignment import store as assignments
@@ -73,6 +73,11 @@ def view(work: Work, user: Record, shown: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
+def before_list(services: Services, caller: Caller, query: Record) -> None:
+    """Look into the directory that the list is about, if there is one."""
+    directories.before_list(services, caller, query, by_name=True)
+
+
 def hash_new(services: Services, caller: Caller, wanted: Record) -> None:
     """Replace a given password by its hash, before any transaction opens: hashing takes a quarter of a second."""
     password = wanted.pop("password", None)
@@ -85,6 +90,7 @@ def hash_new(services: Services, caller: Caller, wanted: Record) -> None:
 def create(work: Work, wanted: Record) -> Record:
     """Make a user. Raises NotFound for an unknown domain, Conflict for a name that is taken in it."""
     domain = rows.existing(work, domains.DOMAIN, wanted.get("domain_id") or rows.own_domain(work), is_domain=True)
+    directories.refuse_writes(work.services, work.tx, domain.id, "user")
     rows.free_name(work, resource.USER, wanted["name"], domain_id=domain.id)
     _check_default_project(work, wanted)
     _date_password(work, wanted, wanted.get("options") or {})
@@ -120,6 +126,7 @@ def _check_default_project(work: Work, wanted: Record) -> None:
 
 def update(work: Work, user: Record, changes: Record) -> Record:
     """Change a user. A new password, or disabling, ends every token of theirs."""
+    directories.refuse_change("user", user)
     rows.unchanged(user, changes, "domain_id")
     if changes.get("name", user.name) != user.name:
         rows.free_name(work, resource.USER, changes["name"], domain_id=user.domain_id)
@@ -138,6 +145,12 @@ def update(work: Work, user: Record, changes: Record) -> Record:
 
 def delete(work: Work, user: Record, query: Record) -> None:
     """Delete a user with their memberships and roles."""
+    directories.refuse_change("user", user)
+    forget(work, user)
+
+
+def forget(work: Work, user: Record) -> None:
+    """The user is gone, with all that was theirs."""
     memberships.leave(work.tx, user_id=user.id)
     federation.forget_user(work.tx, user.id)
     assignments.remove_actor(work.tx, user.id)

@@ -1,0 +1,1 @@
+"""Directories that keep the users and groups of domains."""
