@@ -15,7 +15,8 @@ from stackyard.rooms.identity.reconcile import DIRECTORIES, MEMBERSHIPS, ROTATIO
 from stackyard.rooms.identity.render import DIALECT
 from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
 from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
-from stackyard.rooms.identity.resources.credential import store as credentials
+from stackyard.rooms.identity.resources.credential.resource import CREDENTIAL
+from stackyard.rooms.identity.resources.credential.store import resealing
 from stackyard.rooms.identity.resources.domain_config.routes import RULES as CONFIG_RULES
 from stackyard.rooms.identity.resources.domain_config.store import DOMAIN_OPTION
 from stackyard.rooms.identity.resources.ec2.routes import RULES as EC2_RULES
@@ -24,6 +25,8 @@ from stackyard.rooms.identity.resources.federation.connections import Connection
 from stackyard.rooms.identity.resources.federation.parties import Parties
 from stackyard.rooms.identity.resources.federation.store import FEDERATED, SIGN_IN
 from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
+from stackyard.rooms.identity.resources.oauth1.resource import ACCESS_TOKEN, CONSUMER
+from stackyard.rooms.identity.resources.oauth1.store import NONCE, REQUEST_TOKEN
 from stackyard.rooms.identity.resources.password.store import HISTORY, LOGIN
 from stackyard.rooms.identity.resources.policy.store import ASSOCIATION
 from stackyard.rooms.identity.resources.role.resource import DOMAIN_ROLES
@@ -64,7 +67,14 @@ def always_permits(request: Request) -> bool:
 
 
 #: What is to be encrypted anew when the keys of a use are rotated.
-RESEALS: Mapping[Use, Sequence[Reseal]] = {"credential": [credentials.reseal]}
+RESEALS: Mapping[Use, Sequence[Reseal]] = {
+    "credential": [
+        resealing(CREDENTIAL.table, "blob"),
+        resealing(CONSUMER.table, "sealed"),
+        resealing(ACCESS_TOKEN.table, "sealed"),
+        resealing(REQUEST_TOKEN, "sealed"),
+    ]
+}
 
 _RESOURCES, _ROUTES = declared(resources)
 
@@ -80,6 +90,8 @@ ROOM = Room(
         ASSIGNMENT,
         MEMBERSHIP,
         IMPLIED,
+        NONCE,
+        REQUEST_TOKEN,
         REVOCATION,
         CHANGE,
         KEY,

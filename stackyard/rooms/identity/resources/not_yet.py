@@ -7,7 +7,6 @@ from stackyard.kernel.work import Work
 
 #: Collections, with a member below each unless the path ends in "!".
 _PATHS = (
-    "/v3/OS-OAUTH1/consumers",
     "/v3/OS-REVOKE/events!",
 )  # fmt: skip
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -6,6 +6,7 @@ from stackyard.rooms.identity.resources.authentication import (
     by_application_credential,
     by_external,
     by_mapping,
+    by_oauth1,
     by_password,
     by_token,
     by_totp,
@@ -18,5 +19,6 @@ METHODS: Mapping[str, Method] = {
     "application_credential": Method(by_application_credential.read, by_application_credential.prove),
     "mapped": Method(by_mapping.read, by_mapping.prove),
     "token": Method(by_token.read, by_token.prove),
+    "oauth1": Method(by_oauth1.read, by_oauth1.prove),
     "totp": Method(by_totp.read, by_totp.prove),
 }

@@ -17,6 +17,7 @@ from stackyard.rooms.identity.errors import duplicate, invalid
 from stackyard.rooms.identity.keys import Sealer
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.credential import resource, store
+from stackyard.rooms.identity.resources.credential.sealing import seal
 from stackyard.rooms.identity.resources.token import delegation
 from stackyard.rooms.identity.resources.token import store as changes
 from stackyard.rooms.identity.rotation import keys_of
@@ -57,7 +58,7 @@ def create(work: Work, wanted: Record) -> Record:
         checked["blob"] = _told({**_blob(wanted), **{name: bounds[of] for name, of in BOUNDS.items() if of in bounds}})
         if store.by_id(work.tx, checked["id"]) is not None:
             raise duplicate("credential", f"Duplicate entry found with access key of {checked['id']}")
-    return kernel_rows.insert(work, resource.CREDENTIAL, store.sealed(work, checked))
+    return kernel_rows.insert(work, resource.CREDENTIAL, {**checked, **seal(work, checked["blob"], "blob")})
 
 
 def update(work: Work, credential: Record, changes: Record) -> Record:
@@ -76,7 +77,7 @@ def update(work: Work, credential: Record, changes: Record) -> Record:
                 raise invalid(f"blob.{name}", "cannot be changed.")
     rows.unchanged(credential, changes, "id")
     if "blob" in changes:
-        changes.update(store.sealed(work, Record(blob=checked["blob"])), used_step=None)
+        changes.update(seal(work, checked["blob"], "blob"), used_step=None)
     return kernel_rows.change(work, resource.CREDENTIAL, credential, changes)
 
 

@@ -6,10 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from stackyard.kernel.storage.database import Record, Transaction
-from stackyard.kernel.work import Work
 from stackyard.rooms.identity.keys import Sealer
 from stackyard.rooms.identity.resources.credential import resource
-from stackyard.rooms.identity.rotation import keys_of
+from stackyard.rooms.identity.rotation import Reseal
 
 
 def by_id(tx: Transaction, credential_id: str) -> Record | None:
@@ -22,23 +21,20 @@ def of_user(tx: Transaction, user_id: str, kind: str) -> Sequence[Record]:
     return tx.find(resource.CREDENTIAL.table, user_id=user_id, type=kind)
 
 
-def sealed(work: Work, credential: Record) -> Record:
-    """The credential with its blob sealed, and the key that did it."""
-    sealer = Sealer(keys_of(work.services).credentials)
-    text = sealer.seal(work.tx, credential.blob.encode(), int(work.now.timestamp()))
-    return Record({**credential, "blob": text, "key_id": sealer.primary(work.tx)})
+def resealing(table: sa.Table, column: str) -> Reseal:
+    """Seals anew the values of a column, beside which `key_id` names the key that sealed them."""
 
+    def reseal(tx: Transaction, sealer: Sealer, most: int) -> int:
+        primary = sealer.primary(tx)
+        rows = tx.all(sa.select(table.c.id, table.c[column]).where(table.c.key_id != primary).limit(most))
+        for row in rows:
+            opened = sealer.open(tx, row[column])
+            # What no key opens any more stays as it is, but must not be found again for ever.
+            fresh = row[column] if opened is None else sealer.seal(tx, opened, 0)
+            tx.update(table, {column: fresh, "key_id": primary}, id=row.id)
+        return len(rows)
 
-def reseal(tx: Transaction, sealer: Sealer, most: int) -> int:
-    """Seal anew what another key than the primary has sealed, at most so many; returns how many there were."""
-    table, primary = resource.CREDENTIAL.table, sealer.primary(tx)
-    rows = tx.all(sa.select(table.c.id, table.c.blob).where(table.c.key_id != primary).limit(most))
-    for row in rows:
-        opened = sealer.open(tx, row.blob)
-        # What no key opens any more stays as it is, but must not be found again for ever.
-        fresh = row.blob if opened is None else sealer.seal(tx, opened, 0)
-        tx.update(table, {"blob": fresh, "key_id": primary}, id=row.id)
-    return len(rows)
+    return reseal
 
 
 def take_step(tx: Transaction, credential_id: str, step: int) -> bool:

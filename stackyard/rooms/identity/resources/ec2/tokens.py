@@ -11,7 +11,7 @@ import msgspec
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.storage.database import Record, Transaction
-from stackyard.kernel.work import Work
+from stackyard.kernel.work import Clock, Work
 from stackyard.rooms.identity.errors import invalid, unauthenticated
 from stackyard.rooms.identity.resources.application_credential import store as application_credentials
 from stackyard.rooms.identity.resources.catalog import store as catalogs
@@ -21,6 +21,9 @@ from stackyard.rooms.identity.resources.token.body import body
 from stackyard.rooms.identity.resources.token.claims import Origin
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.resources.trust import standing
+from stackyard.rooms.identity.resources.trust import store as trusts
+from stackyard.rooms.identity.resources.trust.redeeming import bounded
 from stackyard.rooms.identity.resources.user import store as users
 
 METHOD = "ec2credential"
@@ -100,22 +103,23 @@ def _check_time(work: Work, signed: Mapping[str, Any]) -> None:
 
 
 def _later(work: Work, credential: Record, blob: Mapping[str, Any], *, subject: bool) -> Callable[[], Reply]:
-    database, tokens = work.database, work.services.bound["identity"]
+    database, tokens, clock = work.database, work.services.bound["identity"], work.services.clock
 
     def issue() -> Reply:
         with database.read() as tx:
-            return _issued(tx, tokens, credential, blob, subject)
+            proof = _proof(tx, clock, credential, blob)
+            return _issued(tx, tokens, credential, proof, subject)
 
     return issue
 
 
-def _issued(tx: Transaction, tokens: Tokens, credential: Record, blob: Mapping[str, Any], subject: bool) -> Reply:
-    text, token = tokens.issue(tx, _proof(tx, credential, blob), Scope("project", credential.project_id))
+def _issued(tx: Transaction, tokens: Tokens, credential: Record, proof: Proof, subject: bool) -> Reply:
+    text, token = tokens.issue(tx, proof, Scope("project", credential.project_id))
     headers = {"X-Subject-Token": text} if subject else {}
     return Reply(body=body(token, catalogs.catalog(tx, credential.project_id)), headers=headers)
 
 
-def _proof(tx: Transaction, credential: Record, blob: Mapping[str, Any]) -> Proof:
+def _proof(tx: Transaction, clock: Clock, credential: Record, blob: Mapping[str, Any]) -> Proof:
     """The owner, bounded by whatever bounded the token that the credential was made with."""
     user = users.by_id(tx, credential.user_id)
     if user is None:
@@ -128,4 +132,13 @@ def _proof(tx: Transaction, credential: Record, blob: Mapping[str, Any]) -> Proo
     )
     source = application_credentials.by_id(tx, origin.application_credential_id)
     until = int(source.expires_at.timestamp()) if source and source.expires_at else None
-    return Proof(user_id=user.id, generation=user.generation, methods=(METHOD,), until=until, origin=origin)
+    proof = Proof(user_id=user.id, generation=user.generation, methods=(METHOD,), until=until, origin=origin)
+    return _within_trust(tx, clock, proof) if origin.trust_id else proof
+
+
+def _within_trust(tx: Transaction, clock: Clock, proof: Proof) -> Proof:
+    """With a trust's token, keys are made that are good for as long as the trust is; that uses none of its uses."""
+    trust = trusts.by_id(tx, proof.origin.trust_id)
+    if trust is None or standing.is_over(trust, clock):
+        raise unauthenticated()
+    return bounded(tx, trust, proof)

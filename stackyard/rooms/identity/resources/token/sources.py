@@ -6,6 +6,7 @@ from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.application_credential import rights as application_credentials
 from stackyard.rooms.identity.resources.federation import rights as federation
+from stackyard.rooms.identity.resources.oauth1 import rights as access_tokens
 from stackyard.rooms.identity.resources.token.claims import OWN, Claims
 from stackyard.rooms.identity.resources.token.rights import Rights, of_user
 from stackyard.rooms.identity.resources.trust import rights as trusts
@@ -15,6 +16,7 @@ from stackyard.rooms.identity.resources.trust import rights as trusts
 SOURCES: Mapping[str, Callable[[Transaction, Claims], Rights]] = {
     "trust_id": trusts.rights,
     "application_credential_id": application_credentials.rights,
+    "access_token_id": access_tokens.rights,
     "federated": federation.rights,
 }
 

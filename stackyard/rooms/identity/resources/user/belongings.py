@@ -7,6 +7,7 @@ from stackyard.rooms.identity.resources.application_credential import store as a
 from stackyard.rooms.identity.resources.credential import store as credentials
 from stackyard.rooms.identity.resources.endpoint_filter import store as filters
 from stackyard.rooms.identity.resources.limit import store as limits
+from stackyard.rooms.identity.resources.oauth1 import store as access_tokens
 from stackyard.rooms.identity.resources.password import store as passwords
 from stackyard.rooms.identity.resources.trust import store as trusts
 
@@ -16,6 +17,7 @@ def remove_of_users(tx: Transaction, user_ids: Any) -> None:
     application_credentials.remove_of_users(tx, user_ids)
     passwords.forget(tx, user_ids)
     credentials.remove_of_users(tx, user_ids)
+    access_tokens.remove_of_users(tx, user_ids)
     trusts.remove_of_users(tx, user_ids)
 
 
@@ -25,4 +27,5 @@ def remove_of_projects(tx: Transaction, project_ids: Any) -> None:
     filters.forget_projects(tx, project_ids)
     limits.forget_holders(tx, project_ids)
     credentials.remove_of_projects(tx, project_ids)
+    access_tokens.remove_of_projects(tx, project_ids)
     trusts.remove_of_projects(tx, project_ids)
