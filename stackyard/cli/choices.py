@@ -11,11 +11,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from stackyard.cli import observe_options
 from stackyard.cli.operator import SOCKET, CommandFailed
 from stackyard.kernel.settings import SecurityCompliance, Settings, load, save
 
 #: May be chosen anew at any start.
-CHANGEABLE = ("nodes", "tls", "tls_cert", "tls_key", "cors_origins", "token_provider", "trusted_proxies")
+CHANGEABLE = (
+    "nodes", "tls", "tls_cert", "tls_key", "cors_origins", "token_provider", "trusted_proxies",
+    *observe_options.CHANGEABLE,
+)  # fmt: skip
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
 #: What a further server of a cloud is given before its first start, and what a disk of its own brings.
 BROUGHT = {"cloud.secret", "clouds.yaml", "lost+found"}
@@ -53,6 +57,7 @@ def settle(asked: argparse.Namespace) -> Settings:
         _nodes(known.nodes)
         _tls(known)
         _proxies(known.trusted_proxies)
+        observe_options.refuse_impossible(known)
         save(known)
     return known
 
@@ -82,6 +87,7 @@ def refuse_impossible(chosen: Settings) -> None:
     _nodes(chosen.nodes)
     _tls(chosen)
     _proxies(chosen.trusted_proxies)
+    observe_options.refuse_impossible(chosen)
 
 
 def _proxies(addresses: list[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stackyard import __version__
-from stackyard.cli import db_options, identity_options, node_options
+from stackyard.cli import db_options, identity_options, node_options, observe_options
 from stackyard.cli.operator import CommandFailed
 
 EPILOG = """\
@@ -63,7 +63,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="<command>", required=True)
     add: Callable[..., argparse.ArgumentParser] = commands.add_parser
     _up(add("up", help="start the cloud, or say that it runs", description=UP))
-    _with_state(add("serve", help="the server itself, in the foreground; what `up` starts, for process supervisors"))
+    serve = add("serve", help="the server itself, in the foreground; what `up` starts, for process supervisors")
+    _with_state(serve).add_argument(
+        "--log", type=Path, metavar="FILE", help="log there, put aside at 64 MiB, instead of to standard error"
+    )
     down = _with_state(add("down", help="stop the cloud and its containers", description=DOWN))
     down.add_argument("--purge", action="store_true", help="also delete all state and leave the host as it was before")
     down.add_argument(
@@ -125,6 +128,7 @@ def _up(command: argparse.ArgumentParser) -> None:
         help="a rule for passwords and accounts, by Keystone's name (lockout_failure_attempts=5); may be given several "
         "times, at any start; with no value it ends",
     )  # fmt: skip
+    observe_options.add_to(command)
     command.add_argument("--region", metavar="NAME", help="the region's name (RegionOne)")
     command.add_argument("--engine", metavar="URL", help="use an existing Docker (unix:///…) instead of a private one")
     command.add_argument("--external-cidr", metavar="CIDR", help="the range of the network 'public' (203.0.113.0/24)")

@@ -90,7 +90,8 @@ def _up(asked: argparse.Namespace) -> int:
         (state / "logs").mkdir(mode=0o700, exist_ok=True)
         with (state / "logs" / LOG).open("ab") as log:
             started = subprocess.Popen(
-                [sys.executable, "-m", "stackyard.cli.main", "node", "serve", "--state", str(state)],
+                [sys.executable, "-m", "stackyard.cli.main", "node", "serve", "--state", str(state),
+                 "--log", str(state / "logs" / LOG)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             )  # fmt: skip
     end = time.monotonic() + _PATIENCE
@@ -110,7 +111,7 @@ def _serve(asked: argparse.Namespace) -> int:
     from stackyard.assemble import RemoteHost
     from stackyard.kernel import logs
 
-    logs.begin()
+    reopen = logs.begin(asked.log)
     state = asked.state.absolute()
     _needs_home(state)
     with (state / LOCK).open("a+") as lock:
@@ -124,6 +125,7 @@ def _serve(asked: argparse.Namespace) -> int:
         told_to_end = threading.Event()
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda number, frame: told_to_end.set())
+        signal.signal(signal.SIGHUP, lambda number, frame: reopen())
         agent = RemoteHost(state).agent(lambda servers: _say(state, servers))
         agent.start()
         told_to_end.wait()

@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +20,7 @@ import uvloop
 
 from stackyard import __version__
 from stackyard.assemble import Cloud, Host
+from stackyard.cli import unit
 from stackyard.cli.identity_verbs import identity_verbs
 from stackyard.cli.node_verbs import node_verbs
 from stackyard.cli.operator import SOCKET, CommandFailed
@@ -37,12 +38,12 @@ _RENEWAL = 600
 
 def run(asked: argparse.Namespace) -> int:
     """Serve until SIGTERM, SIGINT or `stackyard down`."""
-    logs.begin()
+    reopen = logs.begin(asked.log)
     settings = load(asked.state)
     if settings is None:
         raise CommandFailed(f"there is no cloud in {asked.state}. Make one with: stackyard up")
     with only_server(settings.state_dir), api_socket(settings) as api, operator_socket(settings.state_dir) as operator:
-        server = Server(settings)
+        server = Server(settings, reopen)
         uvloop.run(server.serve(api, operator))
     return 0
 
@@ -107,8 +108,11 @@ def _uvicorn(app: Any) -> _Uvicorn:
 class Server:
     """The process: the cloud, its API and the operator's verbs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reopen: Callable[[], None] = lambda: None) -> None:
+        """`reopen`: goes on in a new log."""
         self.settings = settings
+        self.reopen = reopen
+        self.leaving: asyncio.TimerHandle | None = None
         self.began = time.time()
         self.phase = "starting"
         self.prepared = False
@@ -130,13 +134,16 @@ class Server:
     async def serve(self, api: socket.socket, operator: socket.socket) -> None:
         """Come up, serve, go down."""
         loop = asyncio.get_running_loop()
+        self.loop = loop
         for each in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(each, self.stop, "")
+            loop.add_signal_handler(each, self._drain)
+        loop.add_signal_handler(signal.SIGHUP, self._reopen)
         serving = asyncio.gather(self.operator.serve(sockets=[operator]), self._serve_api(api))
         try:
             await serving
         finally:
             self.phase = "stopping"
+            unit.tell("STOPPING=1")
             await asyncio.to_thread(self.cloud.stop)
 
     async def _serve_api(self, api: socket.socket) -> None:
@@ -175,10 +182,13 @@ class Server:
             self.cloud.seed_image()
             self.cloud.reconcilers.wait_for_first_round(30)
             self.phase = "ready"
+            unit.tell("READY=1")
         except Exception as error:
             log.exception("the cloud came up in part only")
             self.phase = "in trouble"
             self.trouble.append(str(error))
+            # It answers, and `stackyard status` tells what is missing: to end it would help nobody.
+            unit.tell(f"READY=1\nSTATUS=In trouble: {error}")
 
     # -- the operator's verbs --
 
@@ -190,7 +200,8 @@ class Server:
             "cloud_id": self.settings.cloud_id, "engine": self.host.engine.url,
             "seconds": round(time.time() - self.began, 3), "memory_mib": _memory_mib(),
             "nodes": [{"name": each.name, "connected": each.connected} for each in self.cloud.nodes.states()],
-            "operations": self._operations(), "reconcilers": msgspec.to_builtins(self.cloud.reconcilers.statuses()),
+            "health": self.cloud.health.standing(), "operations": self._operations(),
+            "reconcilers": msgspec.to_builtins(self.cloud.reconcilers.statuses()),
             "warnings": [*self.trouble, *self.host.network.warnings()],
         }  # fmt: skip
 
@@ -216,9 +227,26 @@ class Server:
 
     def stop(self, _: str) -> dict[str, Any]:
         """Begin to go down."""
+        self.loop.call_soon_threadsafe(self._drain)
+        return {"pid": os.getpid()}
+
+    def _drain(self) -> None:
+        """Say that the server is not ready any more, and end after the time that was chosen; asked again, at once."""
+        self.cloud.health.drain()
+        if self.leaving is not None or not self.settings.drain or self.phase != "ready":
+            self._leave()
+            return
+        self.phase = "draining"
+        self.leaving = self.loop.call_later(self.settings.drain, self._leave)
+
+    def _leave(self) -> None:
         self.cloud.front.begin_closing()
         self.api.should_exit = True
-        return {"pid": os.getpid()}
+
+    def _reopen(self) -> None:
+        """Go on in new files: somebody has put the logs aside."""
+        self.reopen()
+        self.cloud.database.observer.reopen()
 
 
 def _memory_mib() -> int:

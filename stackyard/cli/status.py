@@ -28,6 +28,9 @@ def lines(status: dict[str, Any]) -> list[str]:
         f"engine       {status['engine']}",
     ]
     said += [f"node         {each['name']}: {'connected' if each['connected'] else 'gone'}" for each in status["nodes"]]
+    not_ready = [f"{part}: {said}" for part, said in status["health"].items() if said]
+    line = f"no: {'; '.join(not_ready)}" if not_ready else "yes"
+    said.append(f"ready        {line}")
     work = ", ".join(f"{count} {state}" for state, count in status["operations"].items()) or "nothing to do"
     said.append(f"operations   {work}")
     for each in status["reconcilers"]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from stackyard.cli import unit
 from stackyard.cli.choices import settle
 from stackyard.cli.operator import CommandFailed, NotRunning, ask
 from stackyard.kernel.settings import Settings
@@ -24,6 +25,8 @@ def run(asked: argparse.Namespace) -> int:
     if os.geteuid() != 0:
         raise CommandFailed("containers and networks need root: run it as root")
     settings = settle(asked)
+    if asked.install_unit:
+        print(f"systemd starts the cloud when the host does: {unit.install(settings)}")
     try:
         status = ask(asked.state, "status")
         print(f"the cloud runs already: {status['base_url']} (pid {status['pid']})")
@@ -38,7 +41,8 @@ def _spawn(state: Path) -> subprocess.Popen[bytes]:
     _log(state).parent.mkdir(mode=0o700, exist_ok=True)
     with _log(state).open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "stackyard.cli.main", "serve", "--state", str(state.absolute())],
+            [sys.executable, "-m", "stackyard.cli.main", "serve", "--state", str(state.absolute()),
+             "--log", str(_log(state.absolute()))],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
         )  # fmt: skip
 

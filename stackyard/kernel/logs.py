@@ -1,23 +1,46 @@
 """Structured logs: one JSON object a line, never a secret in it."""
 
 import logging
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from stackyard.kernel.observe.rotated import RotatedFile
+
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+#: Bytes of a log before it is put aside, and how many of those are kept.
+MOST, KEPT = 64 * 2**20, 5
+
+_ABOUT: ContextVar[Mapping[str, str | None]] = ContextVar("LOGGED_ABOUT", default=MappingProxyType({}))
+
+
+@contextmanager
+def about(**ids: str | None) -> Iterator[None]:
+    """What is logged in this block, in this thread, carries these ids."""
+    token = _ABOUT.set(ids)
+    try:
+        yield
+    finally:
+        _ABOUT.reset(token)
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON: time, level, logger, message, and what the caller gave as `extra`."""
+    """A record as one line of JSON: time, level, logger, message, what the work under way is about, and what the caller
+    gave as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
-        details = {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        given = {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        details = {**_ABOUT.get(), **given}
         if record.exc_info:
             details["traceback"] = self.formatException(record.exc_info)
         return _line(record.created, record.levelname, record.name, record.getMessage(), details)
@@ -29,20 +52,30 @@ def _line(created: float, level: str, logger: str, message: str, details: Mappin
     return msgspec.json.encode(entry, enc_hook=str).decode()
 
 
-class Lines(logging.StreamHandler[Any]):
-    """Where lines go. What is told of every request takes a short way: no record is made, filtered and formatted."""
+class Lines(logging.Handler):
+    """Where lines go, each whole. What is told of every request takes a short way: no record is made, filtered and
+    formatted. What cannot be written (a full disk) is lost, and work goes on."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        """`write`: takes encoded lines, from any thread."""
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        try:
+            self._write(self.format(record).encode() + b"\n")
+        except Exception:
+            self.handleError(record)
 
     def tell(self, logger: str, message: str, details: Mapping[str, Any]) -> None:
         """One line at level INFO."""
-        line = _line(time.time(), "INFO", logger, message, details)
-        assert self.lock is not None
-        with self.lock:
-            try:
-                self.stream.write(line + self.terminator)
-                self.flush()
-            except OSError:
-                # As everywhere in logging: who cannot be told is no reason to fail.
-                return
+        line = _line(time.time(), "INFO", logger, message, details).encode()
+        try:
+            self._write(line + b"\n")
+        except OSError:
+            # As everywhere in logging: who cannot be told is no reason to fail.
+            return
 
 
 def tell(logger: logging.Logger, message: str, details: Mapping[str, Any]) -> None:
@@ -56,10 +89,23 @@ def tell(logger: logging.Logger, message: str, details: Mapping[str, Any]) -> No
         logger.info(message, extra=dict(details))
 
 
-def begin(level: int = logging.INFO) -> None:
-    """Log to standard error from here on."""
-    handler = Lines(sys.stderr)
+def begin(file: Path | None = None, level: int = logging.INFO) -> Callable[[], None]:
+    """Log from here on: to a file that is put aside when it is full, and takes what the process prints as well, or to
+    standard error. Returns what goes on in the file of that name, when another program has put the old one aside."""
+    kept = RotatedFile(file, MOST, KEPT, opened=_print_there) if file is not None else None
+    handler = Lines(kept.append if kept is not None else _print)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in ("docker", "urllib3", "pyroute2", "alembic", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    return kept.reopen if kept is not None else lambda: None
+
+
+def _print(lines: bytes) -> None:
+    sys.stderr.write(lines.decode())
+    sys.stderr.flush()
+
+
+def _print_there(descriptor: int) -> None:
+    os.dup2(descriptor, sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    os.dup2(descriptor, sys.__stderr__.fileno() if sys.__stderr__ else 2)

@@ -60,7 +60,8 @@ class Settings(msgspec.Struct, kw_only=True):
     external_domain_header: headers in which those proxies name users whom they have authenticated; empty: they cannot.
     traces: base URL of an
     OpenTelemetry collector (OTLP over HTTP) that spans are sent to. audit: where the audit trail goes: "log" (in the
-    state directory), "file:/PATH", URLs; nothing: there is none. security_compliance: see there.
+    state directory), "file:/PATH", URLs; nothing: there is none. drain: seconds that a server which
+    is to stop goes on answering while it says that it is not ready. security_compliance: see there.
     """
 
     state_dir: Path
@@ -88,6 +89,7 @@ class Settings(msgspec.Struct, kw_only=True):
     external_user_header: str = ""
     external_domain_header: str = ""
     traces: str = ""
+    drain: float = 0
     audit: list[str] = msgspec.field(default_factory=lambda: ["log"])
     security_compliance: SecurityCompliance = SecurityCompliance()
 

@@ -56,6 +56,10 @@ def test_another_choice_later_is_refused_and_changes_nothing(tmp_path: Path) -> 
         (["--host", "192.0.2.200"], "cannot listen on 192.0.2.200"),
         (["--public-url", "cloud.example.org"], "like https://"),
         (["--port", "70000"], "1 to 65535"),
+        (["--audit", "syslog"], "write log, file:/absolute/path, or a URL"),
+        (["--audit", "file:here"], "write log, file:/absolute/path, or a URL"),
+        (["--traces", "collector:4318"], "write it like http://"),
+        (["--drain", "-1"], "from 0 to 600"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path, words: list[str], told: str) -> None:

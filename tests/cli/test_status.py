@@ -8,7 +8,7 @@ STATUS: dict[str, Any] = {
     "base_url": "http://127.0.0.1:8800", "region": "RegionOne", "phase": "ready", "seconds": 3725.4, "pid": 7,
     "memory_mib": 100, "version": "0.1.0", "state_dir": "/state", "cloud_id": "ab12", "engine": "unix:///docker.sock",
     "nodes": [{"name": "here", "connected": True}, {"name": "there", "connected": False}],
-    "operations": {"running": 2}, "warnings": [],
+    "operations": {"running": 2}, "warnings": [], "health": {"database": "", "node": "node here is not connected"},
     "reconcilers": [
         {"name": "network", "error": None, "runs": 1,
          "report": {"examined": 3, "repaired": ["a was made", "b was made"], "failed": ["c has no room"]}},
@@ -23,6 +23,7 @@ def test_the_status_says_how_everything_is_in_a_line_each() -> None:
     assert "ready, up for 1 h 2 min" in said
     assert "here: connected" in said
     assert "there: gone" in said
+    assert "ready        no: node: node here is not connected" in said
     assert "2 running" in said
     assert "ran once, last looked at 3, mended 2" in said
     assert "cannot mend: c has no room" in said
@@ -32,4 +33,5 @@ def test_the_status_says_how_everything_is_in_a_line_each() -> None:
 
 def test_what_stands_in_the_clouds_way_is_a_warning() -> None:
     assert lines({**STATUS, "warnings": ["The host's firewall drops forwarded packets."]})[-1].startswith("warning")
-    assert lines({**STATUS, "operations": {}})[7].endswith("nothing to do")
+    assert lines({**STATUS, "operations": {}})[8].endswith("nothing to do")
+    assert "ready        yes" in lines({**STATUS, "health": {"database": ""}})

@@ -33,6 +33,7 @@ from stackyard.kernel.journal.run import (
     late,
 )
 from stackyard.kernel.journal.tables import CANCELLED, DEAD, DONE, FAILED, OPERATIONS, QUEUED, WAITING
+from stackyard.kernel.logs import about
 from stackyard.kernel.steps import Cancelled, Refused
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services
@@ -66,6 +67,14 @@ class Performer:
 
     def perform(self) -> None:
         """Run until the attempt ends, and commit its end. Raises nothing but a simulated death."""
+        operation = self._operation
+        with about(
+            operation_id=operation.id, request_id=operation.request_id, project_id=operation.project_id,
+            user_id=operation.requester.get("user_id"),
+        ):  # fmt: skip
+            self._perform()
+
+    def _perform(self) -> None:
         try:
             self._attempt()
         except Lost:

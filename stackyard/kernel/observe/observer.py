@@ -58,6 +58,11 @@ class Observer:
         #: By endpoint and class of status: to find them by their labels would cost more than to count.
         self._requests: dict[tuple[int, int], Histogram] = {}
 
+    def reopen(self) -> None:
+        """Go on in new files where another program has put the old ones aside."""
+        if self.trail is not None:
+            self.trail.reopen()
+
     def close(self) -> None:
         """Send what has been told and is not sent yet."""
         if self.trail is not None:

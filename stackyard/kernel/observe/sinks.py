@@ -32,6 +32,9 @@ class Sink(Protocol):
     def put(self, notification: bytes) -> None:
         """Take one: JSON without newlines."""
 
+    def reopen(self) -> None:
+        """Go on in the file of that name, when another program has put the old one aside."""
+
     def close(self) -> None:
         """Deliver what is left, for a few seconds at most."""
 
@@ -68,6 +71,10 @@ class Lines:
         self._failing = False
         self._count("written", 1)
 
+    def reopen(self) -> None:
+        """See Sink."""
+        self._file.reopen()
+
     def close(self) -> None:
         """See Sink."""
         self._file.close()
@@ -92,6 +99,9 @@ class Posts:
             self._waiting.put_nowait(notification)
         except Full:
             self._count("lost", 1)
+
+    def reopen(self) -> None:
+        """See Sink: there is no file."""
 
     def close(self) -> None:
         """See Sink."""

@@ -93,6 +93,11 @@ class Trail:
         except Full:
             self._count("lost", len(self._sinks))
 
+    def reopen(self) -> None:
+        """Go on in the files of their names, when another program has put the old ones aside."""
+        for each in self._sinks:
+            each.reopen()
+
     def close(self, patience: float = 3.0) -> None:
         """Deliver what is left, for a few seconds at most."""
         end = time.monotonic() + patience

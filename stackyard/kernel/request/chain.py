@@ -23,6 +23,7 @@ from stackyard.kernel.errors import (
     QuotaExceeded,
     Unauthorized,
 )
+from stackyard.kernel.logs import about
 from stackyard.kernel.observe.trace import Trace, within
 from stackyard.kernel.request import access, routing, watch
 from stackyard.kernel.request.endpoints import (
@@ -231,7 +232,9 @@ class Chain:
 
     def run(self, exchange: Exchange) -> Reply:
         """Handle in the transaction the endpoint needs. Blocking."""
-        with within(exchange.trace):
+        caller = exchange.caller
+        ids = {"request_id": exchange.request_id, "user_id": caller.user_id, "project_id": caller.project_id}
+        with within(exchange.trace), about(**ids):
             return self._run(exchange)
 
     def _run(self, exchange: Exchange) -> Reply:
@@ -279,7 +282,10 @@ class Chain:
 
     def failure(self, exchange: Exchange, error: Exception) -> Reply:
         """An error of our own: logged with the request id, no word of it to the caller."""
-        log.exception("request failed", extra={"request_id": exchange.request_id, "path": exchange.request.path})
+        log.exception("request failed", extra={
+            "request_id": exchange.request_id, "path": exchange.request.path, "user_id": exchange.caller.user_id,
+            "project_id": exchange.caller.project_id,
+        })  # fmt: skip
         return self.refusal(
             exchange, ApiError("An unexpected error occurred.", remedy=f"Quote {exchange.request_id} to the operator.")
         )
