@@ -117,6 +117,14 @@ def test_repairs_nodes_the_database_and_the_process_are_told(running: RunningClo
     assert "process_resident_memory_bytes" in ask(running, "/metrics", observer=True).text
 
 
+def test_every_metric_is_explained_to_the_operator(running: RunningCloud) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operate" / "observe.md").read_text()
+    families = text_string_to_metric_families(ask(running, "/metrics", observer=True).text)
+    ours = {each.name for each in families if each.name.startswith("stackyard_")}
+    assert len(ours) > 20
+    assert not {name for name in ours if f"`{name}`" not in page and f"`{name}_total`" not in page}
+
+
 def test_two_servers_count_each_for_itself(running: RunningCloud, tmp_path: Path) -> None:
     running.demo.get(NETWORKS)
     route = {"route": NETWORKS, "method": "GET"}
