@@ -4,7 +4,7 @@ what a client sends, so that their number is bounded.
 What happens is counted when it happens, at about a microsecond each; how things stand is looked up when it is asked.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 
 #: Seconds: a request, a step or a call; a transaction.
 _SPANS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
@@ -15,6 +15,8 @@ class Metrics:
     """What one server counts. Each has a registry of its own, so that several can live in one process."""
 
     def __init__(self) -> None:
+        # When a series began would double their number, and nobody asks.
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.requests = self._histogram(
