@@ -16,7 +16,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # When a series began would double their number, and nobody asks.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.requests = self._histogram(
