@@ -440,7 +440,19 @@ def read_call(endpoint: Endpoint, call: Call, asked: Version | None) -> None:
     if endpoint.query is not None:
         _refuse_unknown_query(endpoint, call.request, asked)
         call.query = read_query(endpoint.query, call.request.raw_query, asked)
+    if endpoint.verb == "create" and endpoint.resource and endpoint.resource.id_from == "path":
+        _drop_known_id(endpoint, call)
     call.body = endpoint.read(endpoint.room, call.given, asked) if endpoint.read else call.given
+
+
+def _drop_known_id(endpoint: Endpoint, call: Call) -> None:
+    """An id in the body too does no harm when it is the path's: clients send the object as they have it."""
+    given, named = _given_object(endpoint, call), call.request.params["id"]
+    if given.get("id") != named:
+        return
+    rest = {name: value for name, value in given.items() if name != "id"}
+    assert endpoint.resource is not None
+    call.given = {endpoint.resource.name: rest} if endpoint.room.dialect.envelope_one else rest
 
 
 def _refuse_unknown_query(endpoint: Endpoint, request: Request, asked: Version | None) -> None:

@@ -1,90 +1,13 @@
 """The released `openstack` client against the room over a real socket; each effect is confirmed by a second call."""
 
-import asyncio
-import json
-import os
-import shutil
-import socket
-import subprocess
-import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
-import uvicorn
-import yaml
 
-from tests.rooms.identity.cloud import Cloud
+from tests.rooms.identity.command_line import Client, client, named
 
 # Each command is a process of its own that takes a second to start.
 pytestmark = pytest.mark.thorough
 
-CLIENTS = Path(__file__).parents[3] / ".venv-clients" / "bin"
-
-
-class Client:
-    """Runs commands in one process of the client, as its interactive mode reads them."""
-
-    def __init__(self, state: Path) -> None:
-        self.state = state
-        found = shutil.which("openstack", path=f"{CLIENTS}:{os.environ.get('PATH', '')}")
-        assert found, "python-openstackclient is missing: run bin/setup"
-        self.program = found
-
-    def __call__(self, *commands: str, cloud: str = "stackyard-admin") -> list[Any]:
-        """What the commands printed as JSON, in order. Every command must succeed."""
-        done = self.run([], cloud, "".join(f"{each}\n" for each in commands))
-        # The interactive mode ends with status 1 at the end of its input; a command that fails says so on stderr.
-        assert done.stderr == "", done.stdout
-        printed, documents = done.stdout.strip(), []
-        while printed:
-            document, end = json.JSONDecoder().raw_decode(printed)
-            documents.append(document)
-            printed = printed[end:].lstrip()
-        return documents
-
-    @property
-    def auth_url(self) -> str:
-        clouds = yaml.safe_load((self.state / "clouds.yaml").read_text())["clouds"]
-        return str(clouds["stackyard"]["auth"]["auth_url"])
-
-    def run(
-        self, arguments: list[str], cloud: str, script: str = "", **settings: str
-    ) -> subprocess.CompletedProcess[str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        where = {"OS_CLOUD": cloud, "OS_CLIENT_CONFIG_FILE": str(self.state / "clouds.yaml")} if cloud else settings
-        return subprocess.run(
-            [self.program, *arguments],
-            input=script,
-            capture_output=True,
-            text=True,
-            env={**inherited, "NO_PROXY": "*", **where},
-            timeout=60,
-        )
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    state = tmp_path_factory.mktemp("served")
-    cloud = Cloud(state, public_url=f"http://127.0.0.1:{listening.getsockname()[1]}")
-    cloud.seed()
-    server = uvicorn.Server(uvicorn.Config(cloud.front, lifespan="off", log_config=None, access_log=False))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])), daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.005)
-    yield Client(state)
-    server.should_exit = True
-    thread.join(10)
-    cloud.close()
-
-
-def named(rows: list[dict[str, Any]], column: str = "Name") -> set[str]:
-    return {str(row[column]) for row in rows}
+__all__ = ["client"]
 
 
 def test_each_seeded_cloud_logs_in_where_it_says(client: Client) -> None:
@@ -158,8 +81,8 @@ def test_people_change_their_own_password_and_log_in_with_it(client: Client) -> 
         "role add --user bob --project demo member",
     )
     as_bob = ["--os-username", "bob", "--os-project-name", "demo"]
-    change = ["user", "password", "set", "--original-password", "old", "--password", "new"]
-    changed = client.run([*as_bob, "--os-password", "old", *change], "stackyard")
+    change = "user password set --original-password old --password new"
+    changed = client.run([*as_bob, "--os-password", "old", *change.split()], "stackyard")
     assert changed.returncode == 0, changed.stderr
     assert client.run([*as_bob, "--os-password", "old", "token", "issue"], "stackyard").returncode != 0
     assert client.run([*as_bob, "--os-password", "new", "token", "issue"], "stackyard").returncode == 0

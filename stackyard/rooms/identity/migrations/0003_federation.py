@@ -27,7 +27,7 @@ def upgrade() -> None:
         "identity_mapping",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("rules", Json(), nullable=False),
-        sa.Column("schema_version", sa.String(length=64), nullable=False),
+        sa.Column("schema_version", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(

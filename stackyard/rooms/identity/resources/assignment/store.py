@@ -128,7 +128,7 @@ def effective_roles(tx: Transaction, user_id: str, target: Target, also: Sequenc
 def effective_role_ids(tx: Transaction, user_id: str, target: Target) -> set[str]:
     """The ids of the roles that a user has there, also of those that belong to domains."""
     inferred = roles.inferences(tx)
-    held = (row.role_id for row in _held_on(tx, user_id, _sources(tx, target)))
+    held = (row.role_id for row in _held_on(tx, [user_id], _sources(tx, target)))
     return set().union(*(roles.closure(inferred, each) for each in held))
 
 

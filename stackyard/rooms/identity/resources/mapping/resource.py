@@ -13,12 +13,16 @@ from stackyard.rooms.identity.resources.mapping import language
 
 def create(work: Work, wanted: Record) -> Record:
     """Make a mapping. Raises BadRequest naming the rule that is wrong."""
+    wanted["schema_version"] = wanted["schema_version"] or language.DEFAULT_VERSION
     language.read(wanted["rules"], wanted["schema_version"])
     return kernel_rows.insert(work, MAPPING, wanted)
 
 
 def update(work: Work, mapping: Record, changes: Record) -> Record:
     """Replace the rules of a mapping, for everybody who logs in from now on."""
+    # The command-line client sends null where it was told no version.
+    if changes.get("schema_version", "given") is None:
+        del changes["schema_version"]
     both: dict[str, Any] = {**mapping, **changes}
     language.read(both["rules"], both["schema_version"])
     return kernel_rows.change(work, MAPPING, mapping, changes)
@@ -39,6 +43,7 @@ MAPPING = Resource(
             name="schema_version",
             kind=OneOf(*language.VERSIONS),
             default=language.DEFAULT_VERSION,
+            null=True,
             filter=False,
             doc="The version of the language that the rules are written in.",
         ),
