@@ -110,6 +110,8 @@ class Transaction:
         self.observer = observer
         self.writable = writable
         self._driver: Any = connection.connection.driver_connection
+        #: What who reads in it has found out and need not ask again.
+        self.kept: dict[object, Any] = {}
         self._after: list[Callable[[], None]] = []
 
     def execute(self, statement: Executable) -> sa.CursorResult[Any]:

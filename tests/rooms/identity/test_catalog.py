@@ -30,6 +30,19 @@ def test_a_service_with_its_endpoints_appears_in_the_catalog_and_goes(cloud: Clo
     assert cloud.ask("GET", f"/v3/endpoints/{made['public']['id']}", token=do.token).status_code == 404
 
 
+def test_a_token_validated_again_shows_the_catalog_as_it_is_by_then(cloud: Cloud, do: Admin, demo: str) -> None:
+    def types() -> set[str]:
+        shown = cloud.ask("GET", "/v3/auth/tokens", token=demo, X_Subject_Token=demo).json["token"]
+        return {each["type"] for each in shown["catalog"]}
+
+    assert "sailing" not in types()
+    service = do.make("service", type="sailing", name="boat")
+    assert "sailing" in types()
+    do.make("endpoint", service_id=service["id"], interface="public", url="http://boat")
+    do.change("service", service["id"], enabled=False)
+    assert "sailing" not in types()
+
+
 def test_auth_catalog_is_the_tokens_own(cloud: Cloud, demo: str) -> None:
     told = cloud.ask("GET", "/v3/auth/catalog", token=demo).json
     assert told["catalog"] == cloud.log_in("demo").json["token"]["catalog"]

@@ -11,7 +11,6 @@ from stackyard.rooms.identity.resources.authentication import factors, named, re
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt, Proving
 from stackyard.rooms.identity.resources.authentication.methods import METHODS
 from stackyard.rooms.identity.resources.authentication.wanted import Wanted
-from stackyard.rooms.identity.resources.catalog import store as catalogs
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.token.body import body
 from stackyard.rooms.identity.resources.token.proof import UNSCOPED, Proof, Scope, together
@@ -43,8 +42,8 @@ def _issued(tx: Transaction, attempt: Attempt, wanted: Wanted, proofs: Sequence[
     if wanted.trust_id:
         proof = redeem(tx, attempt.services.clock, wanted.trust_id, proof)
     text, token = attempt.tokens.issue(tx, proof, _scope(tx, wanted, proof))
-    services = catalogs.catalog(tx, token.caller.project_id) if catalog else None
-    return Reply(status=201, body=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+    services = attempt.tokens.catalogs.encoded(tx, token.caller.project_id) if catalog else None
+    return Reply(status=201, data=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
 
 def _scope(tx: Transaction, wanted: Wanted, proof: Proof) -> Scope:

@@ -14,7 +14,6 @@ from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock, Work
 from stackyard.rooms.identity.errors import invalid, unauthenticated
 from stackyard.rooms.identity.resources.application_credential import store as application_credentials
-from stackyard.rooms.identity.resources.catalog import store as catalogs
 from stackyard.rooms.identity.resources.credential import rules, store
 from stackyard.rooms.identity.resources.ec2 import signatures
 from stackyard.rooms.identity.resources.token.body import body
@@ -116,7 +115,7 @@ def _later(work: Work, credential: Record, blob: Mapping[str, Any], *, subject: 
 def _issued(tx: Transaction, tokens: Tokens, credential: Record, proof: Proof, subject: bool) -> Reply:
     text, token = tokens.issue(tx, proof, Scope("project", credential.project_id))
     headers = {"X-Subject-Token": text} if subject else {}
-    return Reply(body=body(token, catalogs.catalog(tx, credential.project_id)), headers=headers)
+    return Reply(data=body(token, tokens.catalogs.encoded(tx, credential.project_id)), headers=headers)
 
 
 def _proof(tx: Transaction, clock: Clock, credential: Record, blob: Mapping[str, Any]) -> Proof:

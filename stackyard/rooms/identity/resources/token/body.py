@@ -2,14 +2,26 @@
 
 from typing import Any
 
+import msgspec
+
 from stackyard.kernel.declare.dialect import iso_micro
 from stackyard.kernel.storage.database import Record
 from stackyard.rooms.identity.compliance import shown_expiry
 from stackyard.rooms.identity.resources.token.tokens import Token, instant
 
 
-def body(token: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """The token's answer; without a catalog when that is None or the token is for nowhere in particular."""
+def body(token: Token, catalog: bytes | None) -> bytes:
+    """The token's answer as JSON; without a catalog (given as JSON) when that is None or the token is for nowhere in
+    particular. All but the catalog is kept with the token: services ask about the same one again and again."""
+    own = token.kept.get("body")
+    if own is None:
+        own = token.kept["body"] = msgspec.json.encode(_shown(token))
+    if catalog is None or token.claims.kind == "unscoped":
+        return b'{"token":' + own + b"}"
+    return b'{"token":' + own[:-1] + b',"catalog":' + catalog + b"}}"
+
+
+def _shown(token: Token) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "methods": list(token.claims.methods),
         "user": {**_named(token.user, token.user_domain), **_password(token), **token.rights.user},
@@ -18,11 +30,9 @@ def body(token: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
         "issued_at": iso_micro(instant(token.claims.issued)),
     }
     shown |= _scope(token) | dict(token.rights.shown)
-    if catalog is not None and token.claims.kind != "unscoped":
-        shown["catalog"] = catalog
     if token.service_providers:
         shown["service_providers"] = token.service_providers
-    return {"token": shown}
+    return shown
 
 
 def _password(token: Token) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
 from stackyard.rooms.identity.errors import denied, invalid
 from stackyard.rooms.identity.resources.assignment import store as assignments
-from stackyard.rooms.identity.resources.catalog import store as catalogs
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.token.body import body
@@ -29,8 +28,9 @@ def show(work: Work, request: Request) -> Reply:
     _allowed(work, "check_token" if request.method == "HEAD" else "validate_token", token)
     if token.caller.access_rules is not None and "openstack-identity-access-rules" not in request.headers:
         raise NotFound("Could not find token: the service that asks does not enforce access rules, which it has.")
-    services = None if "nocatalog" in request.query else catalogs.catalog(work.tx, token.caller.project_id)
-    return Reply(body=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+    listed = "nocatalog" not in request.query
+    services = tokens_of(work).catalogs.encoded(work.tx, token.caller.project_id) if listed else None
+    return Reply(data=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
 
 def revoke(work: Work, request: Request) -> Reply:

@@ -24,8 +24,14 @@ _VERSION = Statement(sa.select(CHANGE.c.version).where(CHANGE.c.id == 1))
 
 
 def version(tx: Transaction) -> int:
-    """A number that rises with every change to users, projects, roles, assignments, the catalog or revocations."""
-    return int(tx.value(_VERSION) or 0)
+    """A number that rises with every change to users, projects, roles, assignments, the catalog or revocations. It is
+    looked up once in a reader's snapshot, in which it cannot change."""
+    known = tx.kept.get(_VERSION)
+    if known is None:
+        known = int(tx.value(_VERSION) or 0)
+        if not tx.writable:
+            tx.kept[_VERSION] = known
+    return int(known)
 
 
 def revoke(tx: Transaction, audit_id: str, expires: int, now: int) -> None:

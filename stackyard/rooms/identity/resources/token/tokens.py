@@ -16,6 +16,7 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock
 from stackyard.rooms.identity.errors import unauthenticated
+from stackyard.rooms.identity.resources.catalog.remembered import Catalogs
 from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.token import store
@@ -43,6 +44,8 @@ class Token:
     service_providers: Sequence[Mapping[str, str]]
     version: int
     caller: Caller = field(repr=False)
+    #: What follows from the rest and has been worked out.
+    kept: dict[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class Tokens:
@@ -52,6 +55,7 @@ class Tokens:
         self._provider = provider
         self._clock = clock
         self._lifetime = lifetime
+        self.catalogs = Catalogs()
         self._known: dict[str, Token] = {}
         self._lock = threading.Lock()
 
