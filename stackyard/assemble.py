@@ -19,6 +19,7 @@ from stackyard.hosts.dockerd import Engine, ExistingEngine, PrivateEngine
 from stackyard.kernel.bulletin import Bulletin, cloud_clock
 from stackyard.kernel.caller import Caller, service_caller
 from stackyard.kernel.declare.room import Room
+from stackyard.kernel.holdings import Holdings
 from stackyard.kernel.journal import Book, Workers, auditing, from_environment, pruning
 from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.observe.health import Health
@@ -155,6 +156,7 @@ class Cloud:
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
             clock=self.clock or cloud_clock(self.database), nodes=self.nodes, settings=self.settings, bound={},
             signal=self._signal, unified_limits=identity.unified_limits,
+            holdings=Holdings(self.rooms),
         )  # fmt: skip
         of_rooms = (each for room in self.rooms for each in room.reconcilers)
         self.reconcilers = Reconcilers(

@@ -161,6 +161,11 @@ def reset(work: "Work", service: str, project_id: str) -> int:
     return work.tx.delete(LIMITS, service=service, holder="project", name=project_id)
 
 
+def forget(work: "Work", project_ids: Sequence[str]) -> None:
+    """Projects that are deleted have no limits."""
+    work.tx.execute(sa.delete(LIMITS).where(LIMITS.c.holder == "project", LIMITS.c.name.in_(project_ids)))
+
+
 # -- usage --
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.versions import Version
+from stackyard.kernel.holdings import Holdings
 from stackyard.kernel.observe.observer import Observer
 from stackyard.kernel.quota import UnifiedLimits, no_unified_limits
 from stackyard.kernel.storage.database import Database, Record, Transaction
@@ -79,7 +80,8 @@ class Services:
 
     `settings` are the cloud's (region, base URL, state directory, …); `bound` holds what a room binds at start for its
     own later use, keyed by the room's name (a token cipher, an image store).
-    `unified_limits` is Keystone's book of limits, which quotas ask."""
+    `unified_limits` is Keystone's book of limits, which quotas ask; `holdings` knows what projects own in every room.
+    """
 
     database: Database
     journal: Journal
@@ -90,6 +92,7 @@ class Services:
     bound: dict[str, Any]
     signal: Callable[[str], None]
     unified_limits: UnifiedLimits = no_unified_limits
+    holdings: Holdings = field(default_factory=Holdings)
 
     @property
     def observer(self) -> Observer:

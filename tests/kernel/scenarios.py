@@ -173,6 +173,27 @@ def _delete_image(stage: Stage, image: str) -> None:
     stage.request("DELETE", f"/image/v2/images/{image}")
 
 
+# -- projects --
+
+
+def _holding(stage: Stage) -> str:
+    """A project with a network."""
+    project = str(
+        stage.ask("POST", "/identity/v3/projects", {"project": {"name": "going"}}, user="admin")["project"]["id"]
+    )
+    stage.ask("POST", "/networking/v2.0/networks", {"network": {"project_id": project}}, user="admin")
+    return project
+
+
+def _cascade(stage: Stage, project: str) -> str:
+    stage.ask("DELETE", f"/identity/v3/projects/{project}?cascade=true", user="admin")
+    return project
+
+
+def _clear_project(stage: Stage, project: str) -> None:
+    stage.request("DELETE", f"/identity/v3/projects/{project}?cascade=true", user="admin")
+
+
 SCENARIOS: Mapping[Place, Scenario] = {
     ("container", "container", "create"): _container(
         _nothing, lambda stage, _: _new(stage, "?run=true"), "Running", undone=True
@@ -192,5 +213,6 @@ SCENARIOS: Mapping[Place, Scenario] = {
     ("container", "container", "force_delete"): _container(_paused, _delete("?force=true"), None),
     ("container", "image", "pull"): Scenario(prepare=_nothing, ask=_pull, ends="Available", clear=_clear_image),
     ("container", "image", "delete"): Scenario(prepare=_pulled, ask=_remove_image, ends=None, clear=_clear_image),
+    ("identity", "project", "purge"): Scenario(prepare=_holding, ask=_cascade, ends=None, clear=_clear_project),
     ("image", "image", "import"): Scenario(prepare=_staged, ask=_import, ends="active", clear=_delete_image),
 }

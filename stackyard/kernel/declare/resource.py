@@ -302,6 +302,9 @@ class Resource:
     policy check (record: the input, which it may change; for list the query): slow hashing, rows that must exist before
     a list. target(work, record): members that check strings may name, merged into the policy target (record or input).
     quotas: what of it a project may have only so much of; rows.insert and rows.change hold to it.
+    owner_field: the stored field, if there is one of that name, that holds the owning project's id. goes_with_owner:
+    which rows go with their owner without being in the way of its going. purge(work, record): how an object is removed
+    when its owner goes, where `delete` would ask for more than that; may begin an operation (see kernel/purging.py).
     unknown_fields: what happens to a body member that is not declared, where it differs from the dialect's habit.
     unknown_first: verbs that answer 404 for what is not there before they ask policy, in a dialect that asks policy
     first. policy_for(record or input): the rules for this one, where some of the objects have others.
@@ -344,6 +347,9 @@ class Resource:
     refuses_delete_while: Sequence[Callable[["Work", Record], str | None]] = ()
     unique: Sequence[tuple[str, ...]] = ()
     quotas: Sequence["Quota"] = ()
+    owner_field: str = "project_id"
+    goes_with_owner: Callable[[sa.Table], "sa.ColumnElement[bool]"] | None = None
+    purge: Callable[["Work", Record], None] | None = None
     unknown_fields: Literal["refuse", "ignore", "keep"] | None = None
     create_status: int | None = None
     update_status: int | None = None

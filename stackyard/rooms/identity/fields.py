@@ -49,6 +49,17 @@ def Immutable() -> Field:
     return Options(immutable=Boolean())
 
 
+def Cascade() -> Field:
+    """A query of deletes. Stackyard's own: Keystone deletes a project and leaves what it held to nobody."""
+    return Field(
+        name="cascade",
+        kind=Boolean(),
+        default=False,
+        doc="Delete what the project (or the domain) holds in all services, and the projects below it, with it. It is "
+        "disabled at once, and gone when all of that is.",
+    )
+
+
 def Extra() -> Field:
     """Attributes that the API does not know but keeps and shows, as Keystone does."""
     return Internal("extra", MapOf(Anything()))

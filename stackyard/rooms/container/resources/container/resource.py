@@ -209,6 +209,7 @@ CONTAINER = Resource(
     create=rules.create,
     update=rules.update,
     delete=rules.delete,
+    purge=rules.purge,
     actions=[
         Action(method="POST", suffix="start", rule=rules.start, allow=writes("start")),
         Action(method="POST", suffix="stop", rule=rules.stop, allow=writes("stop"), query=actions.TIMEOUT),

@@ -133,6 +133,12 @@ def delete(work: Work, container: Record, query: Record) -> None:
     work.begin(resource.CONTAINER, container, action)
 
 
+def purge(work: Work, container: Record) -> None:
+    """Accept the deletion by force: its project goes."""
+    store.change(work, container.uuid, task_state="container_deleting", wanted="gone")
+    work.begin(resource.CONTAINER, container, "force_delete")
+
+
 def start(work: Work, container: Record, body: Any, query: Record) -> None:
     """Accept a start."""
     _task(work, container, "start", "container_starting", wanted="running")

@@ -2,6 +2,7 @@
 
 from stackyard.kernel.declare.kinds import Anything, Boolean, ListOf, Object, OneOf, Text, Timestamp
 from stackyard.kernel.declare.resource import Field, Id, Internal, ReadOnly, Resource, everyone
+from stackyard.kernel.holdings import everything
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.passwords import MAX_LENGTH
 from stackyard.rooms.identity.policies import ADMIN, OWNER, SYSTEM_READER, allow, either
@@ -77,6 +78,7 @@ APPLICATION_CREDENTIAL = Resource(
         fields.NothingElse(),
     ],
     visible=everyone,
+    goes_with_owner=everything,
     unique=[("user_id", "name")],
     load=rules.load,
     view=rules.view,

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.kinds import Integer, Text
 from stackyard.kernel.declare.resource import Field, Id, Internal, Resource
+from stackyard.kernel.holdings import everything
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, EVERY_SCOPE, allow, either
 from stackyard.rooms.identity.resources.credential import rules
@@ -51,6 +52,7 @@ CREDENTIAL = Resource(
         fields.Extra(),
     ],
     visible=within_delegation,
+    goes_with_owner=everything,
     load=rules.load,
     target=rules.target,
     narrow=rules.narrow,

@@ -67,5 +67,6 @@ DOMAIN = Resource(
     create=rules.create,
     update=rules.update,
     delete=rules.delete,
+    delete_query=[fields.Cascade()],
     doc="A domain owns users, groups, projects and roles of its own; names are unique within it.",
 )

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from stackyard.kernel import purging
 from stackyard.kernel.errors import Conflict, Forbidden
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
@@ -11,6 +12,8 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.identity import rows
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.domain import resource, store
+from stackyard.rooms.identity.resources.project import going
+from stackyard.rooms.identity.resources.project import store as projects
 
 
 def target(work: Work, domain: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -44,9 +47,21 @@ def update(work: Work, domain: Record, changes: Record) -> Record:
 
 
 def delete(work: Work, domain: Record, query: Record) -> None:
-    """Delete a disabled domain with all it owns."""
+    """Delete a disabled domain with its users, groups, projects and roles, or (`cascade`) accept that everything these
+    hold goes with them. Raises Conflict naming what its projects hold."""
     rows.mutable(resource.DOMAIN, domain)
     if domain.enabled:
         raise Forbidden("Cannot delete a domain that is enabled, please disable it first.")
+    inside = projects.descendants(work.tx, domain.id)[::-1]
+    if query.get("cascade"):
+        going.accept(work, domain, inside)
+        return
+    going.refuse_while_holding(work, domain, [domain.id, *(each.id for each in inside)])
+    remove(work, domain)
+
+
+def remove(work: Work, domain: Record) -> None:
+    """The domain is gone with all it owns."""
+    purging.forget(work, [domain.id, *(each.id for each in projects.in_domain(work.tx, domain.id))])
     store.remove_contents(work.tx, domain.id)
     kernel_rows.remove(work, resource.DOMAIN, domain)

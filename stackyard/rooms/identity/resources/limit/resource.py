@@ -2,6 +2,7 @@
 
 from stackyard.kernel.declare.kinds import ListOf, Nullable, Object, Text
 from stackyard.kernel.declare.resource import Action, Field, Id, Resource, everyone
+from stackyard.kernel.holdings import everything
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, ANYONE, allow, either
 from stackyard.rooms.identity.resources.limit import rules
 from stackyard.rooms.identity.resources.registered_limit.resource import (
@@ -43,6 +44,7 @@ LIMIT = Resource(
         Field(name="description", kind=DESCRIPTION, null=True, doc="A description for people."),
     ],
     visible=everyone,
+    goes_with_owner=everything,
     unknown_fields="refuse",
     verbs=("list", "show", "update", "delete"),
     target=rules.target,

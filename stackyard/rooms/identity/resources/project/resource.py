@@ -1,7 +1,9 @@
 """Projects: what owns every other object of the cloud. They form trees below their domains."""
 
+from datetime import timedelta
+
 from stackyard.kernel.declare.kinds import Boolean, ListOf, Text
-from stackyard.kernel.declare.resource import Action, Field, Id, Resource, everyone
+from stackyard.kernel.declare.resource import Action, Field, Id, Operation, Resource, everyone
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import (
     ADMIN,
@@ -11,7 +13,7 @@ from stackyard.rooms.identity.policies import (
     domain_reader,
     either,
 )
-from stackyard.rooms.identity.resources.project import rules
+from stackyard.rooms.identity.resources.project import going, rules
 from stackyard.rooms.identity.resources.project.tags import MOST, TAG, tags_field
 
 _MEMBERS = "project_id:%(target.project.id)s"
@@ -67,6 +69,8 @@ PROJECT = Resource(
     create=rules.create,
     update=rules.update,
     delete=rules.delete,
+    delete_query=[fields.Cascade()],
+    operations={going.PURGE: Operation(run=going.purge, within=timedelta(hours=2))},
     actions=[
         Action(method="GET", suffix="tags", rule=rules.list_tags, allow=allow("list_project_tags", _READ), status=200),
         Action(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stackyard.kernel import purging
 from stackyard.kernel.declare.kinds import invalid
 from stackyard.kernel.errors import Forbidden, NotFound
 from stackyard.kernel.storage import rows as kernel_rows
@@ -14,7 +15,7 @@ from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.domain import rules as domain_rules
 from stackyard.rooms.identity.resources.limit import enforcement
-from stackyard.rooms.identity.resources.project import resource, store
+from stackyard.rooms.identity.resources.project import going, resource, store
 from stackyard.rooms.identity.resources.project.tags import MOST, TAG
 from stackyard.rooms.identity.resources.user import belongings
 
@@ -137,13 +138,23 @@ def _check_enabling(work: Work, project: Record, enabled: bool) -> None:
 
 
 def delete(work: Work, project: Record, query: Record) -> None:
-    """Delete a project without children, with the roles held on it."""
+    """Delete a project without children that holds nothing, or (`cascade`) accept that all of it goes with it. Raises
+    Conflict naming what it holds."""
     rows.mutable(resource.PROJECT, project)
     if project.is_domain:
         domain_rules.delete(work, project, query)
-        return
-    if store.children(work.tx, project.id):
+    elif query.get("cascade"):
+        going.accept(work, project, store.descendants(work.tx, project.id)[::-1])
+    elif store.children(work.tx, project.id):
         raise Forbidden(f"Cannot delete project {project.id} since it is not a leaf in the hierarchy.")
+    else:
+        going.refuse_while_holding(work, project, [project.id])
+        remove(work, project)
+
+
+def remove(work: Work, project: Record) -> None:
+    """The project is gone, with the roles held on it and all that is its own."""
+    purging.forget(work, [project.id])
     assignments.remove_target(work.tx, project.id)
     belongings.remove_of_projects(work.tx, [project.id])
     store.forget_default(work.tx, project.id)

@@ -2,6 +2,7 @@
 
 from stackyard.kernel.declare.kinds import Boolean, Integer, ListOf, Object, Text, Timestamp
 from stackyard.kernel.declare.resource import Action, Allow, Field, Id, ReadOnly, Resource, Shown, everyone
+from stackyard.kernel.holdings import everything
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, CLOUD_SCOPES, allow, either
 from stackyard.rooms.identity.resources.trust import rules
 
@@ -65,6 +66,7 @@ TRUST = Resource(
         Shown("deleted_at", Text(), lambda work, trust: None, doc="Null: a trust that is deleted is gone."),
     ],
     visible=everyone,
+    goes_with_owner=everything,
     unknown_first=("show", "delete"),
     verbs=("list", "show", "create", "delete"),
     within=rules.within,

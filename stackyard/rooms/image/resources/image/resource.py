@@ -146,6 +146,8 @@ IMAGE = Resource(
         )
     },
     delete=rules.delete,
+    purge=rules.purge,
+    owner_field="owner",
     actions=[
         _post("actions/deactivate", rules.deactivate, "deactivate", "Keep the data from all but administrators.", 204),
         _post("actions/reactivate", rules.reactivate, "reactivate", "Let the data be downloaded again.", 204),

@@ -117,6 +117,11 @@ def delete(work: Work, record: Record, query: Record) -> None:
     work.on_commit(lambda: forget_data(services, image_id))
 
 
+def purge(work: Work, record: Record) -> None:
+    """Delete an image, protected or not: its project goes."""
+    delete(work, Record({**record, "protected": False}), Record())
+
+
 def forget_data(services: Services, image_id: str) -> None:
     """Remove an image's data from the store; the reconciler removes what a crash leaves."""
     held = vault(services).store

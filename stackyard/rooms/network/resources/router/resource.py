@@ -84,6 +84,7 @@ ROUTER = Resource(
     create=rules.create,
     update=rules.update,
     delete=rules.delete,
+    purge=rules.purge,
     actions=[
         Action(
             method="PUT",

@@ -7,6 +7,7 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses, dataplane
 from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import router as routers
+from stackyard.rooms.network.resources.port import rules as port_rules
 from stackyard.rooms.network.resources.port import store as port_store
 from stackyard.rooms.network.resources.router import gateway, store
 
@@ -49,6 +50,13 @@ def delete(work: Work, record: Record, query: Record) -> None:
         gateway.change(work, record, None)
     rows.remove(work, routers.ROUTER, record)
     dataplane.touch(work, routers=[record.id])
+
+
+def purge(work: Work, record: Record) -> None:
+    """Remove a router with its interfaces: its project goes."""
+    for each in store.interfaces(work, record.id):
+        port_rules.discard(work, each)
+    delete(work, record, Record())
 
 
 def add_routes(work: Work, record: Record, body: Record, query: Record) -> Record:

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from stackyard.kernel.declare.kinds import Anything, ListOf, OneOf, Text
 from stackyard.kernel.declare.resource import Description, Field, Id, Internal, Resource, Revision, Shown, Timestamps
+from stackyard.kernel.holdings import everything
 from stackyard.kernel.quota import Quota
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
@@ -24,6 +27,11 @@ def _narrow(work: Work, statement: Any, query: Record) -> Any:
     return shared_store.tagged(statement, SECURITY_GROUP.table, query)
 
 
+def _made_by_the_cloud(source: sa.Table) -> "sa.ColumnElement[bool]":
+    """A project's default group."""
+    return source.c.is_project_default.is_not(None)
+
+
 SECURITY_GROUP = Resource(
     name="security_group",
     path="/v2.0/security-groups",
@@ -37,6 +45,7 @@ SECURITY_GROUP = Resource(
     ],
     unique=[("is_project_default",)],
     visible=shared_store.own_rows,
+    goes_with_owner=_made_by_the_cloud,
     quotas=[Quota("network", "security_group", 10)],
     policy=verbs("security_group"),
     before={"list": defaults.before_list},
@@ -91,6 +100,7 @@ SECURITY_GROUP_RULE = Resource(
     ],
     verbs=("list", "show", "create", "delete"),
     visible=shared_store.own_rows,
+    goes_with_owner=everything,
     quotas=[Quota("network", "security_group_rule", 100)],
     policy=verbs("security_group_rule"),
     before={"list": defaults.before_list},
