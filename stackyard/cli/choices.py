@@ -22,7 +22,7 @@ CHANGEABLE = (
 )  # fmt: skip
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
 #: What a further server of a cloud is given before its first start, and what a disk of its own brings.
-BROUGHT = {"cloud.secret", "clouds.yaml", "lost+found"}
+BROUGHT = {"cloud.secret", "clouds.yaml", "federation.yaml", "lost+found"}
 _LONGEST_SOCKET_PATH = 107
 #: Gateway, router and a few floating addresses: a smaller range is a slip of the pen.
 _LONGEST_PREFIX = 28

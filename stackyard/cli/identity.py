@@ -1,4 +1,4 @@
-"""`stackyard identity keys | rotate-keys`: the keys of tokens and stored credentials."""
+"""`stackyard identity keys | rotate-keys | map | providers`: keys, and federation tried out."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from stackyard.cli.operator import ask
 
 def run(asked: argparse.Namespace) -> int:
     """Do what was asked."""
-    return {"keys": _keys, "rotate-keys": _rotate}[asked.verb](asked)
+    return {"keys": _keys, "rotate-keys": _rotate, "map": _map, "providers": _providers}[asked.verb](asked)
 
 
 def _keys(asked: argparse.Namespace) -> int:
@@ -28,3 +28,16 @@ def _rotate(asked: argparse.Namespace) -> int:
         ask(asked.state, verb, use)
         print(f"the {use} keys were {'replaced' if asked.compromised else 'rotated'}")
     return 0
+
+
+def _map(asked: argparse.Namespace) -> int:
+    # Imported here because only these verbs need the engine and what speaks with providers.
+    from stackyard.cli import identity_federation
+
+    return identity_federation.map_(asked)
+
+
+def _providers(asked: argparse.Namespace) -> int:
+    from stackyard.cli import identity_federation
+
+    return identity_federation.providers(asked)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 USES = ("token", "jws", "credential")
 DESCRIPTION = """\
@@ -10,6 +11,21 @@ each week they are rotated by themselves.
 
   stackyard identity keys             which keys there are, and since when
   stackyard identity rotate-keys      rotate them now
+
+And federation, tried without logging in:
+
+  stackyard identity map              what a mapping makes of an assertion
+  stackyard identity providers        whether the providers in federation.yaml can be reached
+"""
+MAP = """\
+Print the user, groups and projects that the rules make of an assertion, or why they refuse it (exit status 1). No
+server is asked and nothing is changed: whether the groups and projects exist is not looked up.
+
+The input is a JSON object, or lines of the form `name: value`, several values with `;` between. With --claims it is
+what a provider's token says (its payload, as JSON), under the names that mappings see.
+"""
+PROVIDERS = """\
+Fetch what each provider in federation.yaml publishes about itself, as the server does, and print what is wrong.
 """
 ROTATE = """\
 Make the staged key the primary, while the servers run. What older keys have made stays good: tokens until they expire,
@@ -33,3 +49,12 @@ def add_to(command: argparse.ArgumentParser, with_state: Callable[..., argparse.
         "--use", choices=USES, help="those of Fernet tokens, of JWS tokens or of stored credentials only (all)"
     )
     rotate.add_argument("--compromised", action="store_true", help="replace every key; all tokens end")
+    mapping = verbs.add_parser("map", help="what a mapping makes of an assertion", description=MAP)
+    mapping.formatter_class = argparse.RawDescriptionHelpFormatter
+    mapping.add_argument("--rules", type=Path, required=True, metavar="FILE", help="the rules, as JSON")
+    mapping.add_argument("--input", type=Path, required=True, metavar="FILE", help="the assertion")
+    mapping.add_argument(
+        "--claims", nargs="?", const="OIDC-", metavar="PREFIX", help="the input is a token's payload (OIDC-)"
+    )
+    mapping.add_argument("--schema-version", choices=["1.0", "2.0", "3.0"], help="of the rules (1.0)")
+    with_state(verbs.add_parser("providers", help="whether providers can be reached", description=PROVIDERS))

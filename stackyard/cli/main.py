@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     reconcile = _json(_with_state(add("reconcile", help="run a repair by hand", description=RECONCILE)))
     reconcile.add_argument("--once", required=True, metavar="NAME", help="which one; `stackyard status` lists them")
     db_options.add_to(add("db", help="the database: upgrade, backup, restore"), _with_state)
-    identity_options.add_to(add("identity", help="the keys of tokens and credentials: show, rotate"), _with_state)
+    identity_options.add_to(add("identity", help="keys: show, rotate; federation: try a mapping"), _with_state)
     node_options.add_to(add("node", help="other machines that run containers: join, list, revoke"))
     return top
 

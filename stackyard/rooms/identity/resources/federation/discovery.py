@@ -51,6 +51,10 @@ class Published:
                     return jwt.PyJWK(chosen, algorithm=algorithm)
         raise Unauthorized("The token was refused: it is signed with a key that its issuer does not publish.")
 
+    def key_count(self) -> int:
+        """How many keys the provider publishes for signatures."""
+        return len(self._published_keys(False))
+
     def _described(self) -> Mapping[str, Any]:
         with self._lock:
             known, now = self._description, self._clock.now()

@@ -27,6 +27,12 @@ class RelyingParty:
         self._published = Published(connection, clock)
         self._clock = clock
 
+    def described(self) -> str:
+        """A sentence about the provider, which is asked for what it publishes. Raises Unavailable."""
+        names = ("authorization_endpoint", "token_endpoint", "introspection_endpoint", "userinfo_endpoint")
+        there = [each.removesuffix("_endpoint") for each in names if self._published.endpoint(each)]
+        return f"{self.connection.issuer}: {self._published.key_count()} keys; {', '.join(there)}"
+
     def bearer(self, token: str) -> Claims:
         """The claims of an access or ID token that somebody brings. Raises Unauthorized."""
         claims = self._signed(token) if _is_jwt(token) else self._introspected(token)

@@ -1,0 +1,80 @@
+"""`stackyard identity map | providers`: federation tried without a server."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stackyard.cli.main import main
+from tests.rooms.identity import oidc_provider
+from tests.rooms.identity.oidc_provider import Provider
+
+RULES = [
+    {
+        "local": [{"user": {"name": "{0}"}}, {"group_ids": "{1}"}],
+        "remote": [{"type": "OIDC-sub"}, {"type": "OIDC-groups", "whitelist": ["dev", "ops"]}],
+    }
+]
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "rules.json"
+    path.write_text(json.dumps({"mapping": {"rules": RULES, "schema_version": "2.0"}}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("OIDC-sub: jane\nOIDC-groups: dev;hr;ops\n", []),
+        ('{"OIDC-sub": "jane", "OIDC-groups": ["dev", "hr", "ops"]}', []),
+        ('{"sub": "jane", "groups": ["dev", "hr", "ops"]}', ["--claims"]),
+    ],
+)
+def test_a_mapping_is_tried_on_lines_on_json_and_on_claims(
+    rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, more: list[str]
+) -> None:
+    given = tmp_path / "input"
+    given.write_text(text)
+    assert main(["identity", "map", "--rules", str(rules), "--input", str(given), *more]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["user"]["name"], found["group_ids"]) == ("jane", ["dev", "ops"])
+
+
+def test_a_refusal_names_the_rule(rules: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = tmp_path / "input"
+    given.write_text("OIDC-sub: jane\n")
+    assert main(["identity", "map", "--rules", str(rules), "--input", str(given)]) == 1
+    assert "rule 0 needs the attribute OIDC-groups" in capsys.readouterr().out
+    rules.write_text("[}")
+    assert main(["identity", "map", "--rules", str(rules), "--input", str(given)]) == 2
+    assert "is not JSON" in capsys.readouterr().err
+
+
+@pytest.fixture
+def acme(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+    with oidc_provider.provider() as running:
+        yield running
+
+
+def test_providers_are_asked_and_what_is_wrong_is_told(
+    acme: Provider, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "federation.yaml"
+    path.touch(mode=0o600)
+    good = {"issuer": acme.url, "client_id": "x"}
+    gone = {"issuer": "http://127.0.0.1:1", "client_id": "x"}
+    path.write_text(yaml.safe_dump({"providers": {"acme": {"openid": good, "saml2": {"proxy": True}}}}))
+    assert main(["identity", "providers", "--state", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert f"acme/openid              {acme.url}: 1 keys; authorization, token, userinfo" in told
+    path.write_text(yaml.safe_dump({"providers": {"acme": {"openid": gone}}}))
+    assert main(["identity", "providers", "--state", str(tmp_path)]) == 1
+    assert "does not answer" in capsys.readouterr().out
+    path.write_text(yaml.safe_dump({"providers": {"acme": {"openid": {"issuer": "https://x"}}}}))
+    assert main(["identity", "providers", "--state", str(tmp_path)]) == 2
+    assert "providers.acme.openid" in capsys.readouterr().err
