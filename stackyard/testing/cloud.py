@@ -5,7 +5,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,7 +19,7 @@ from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.request import certificates, listener
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.storage import changes, migrations
-from stackyard.kernel.storage.database import Database
+from stackyard.kernel.storage.database import Database, Record
 from stackyard.kernel.work import Clock, SystemClock
 from stackyard.node.messages import HostFacts
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
@@ -27,6 +27,7 @@ from stackyard.rooms.container.drivers.fake.world import World as ContainerWorld
 from stackyard.rooms.network.drivers.fake import FakeDriver as FakeNetworks
 from stackyard.rooms.network.drivers.fake import World as NetworkWorld
 from stackyard.testing.personas import Doors, Persona
+from stackyard.testing.transitions import Transitions
 
 __all__ = ["FACTS", "Persona", "RunningCloud", "Worlds", "cloud", "free_port"]
 
@@ -55,6 +56,10 @@ class RunningCloud(Doors):
     crash_hook: CrashHook | None = None
     threads: int = 8
 
+    def __post_init__(self) -> None:
+        #: When operations go on, and whether they succeed.
+        self.transitions = Transitions(self.threads)
+
     def start(self) -> None:
         """Come up; returns when the API answers."""
         drivers = self.drivers or {
@@ -63,8 +68,10 @@ class RunningCloud(Doors):
         }
         self.cloud = Cloud(
             settings=self.settings, drivers=drivers, clock=self.clock, facts=FACTS if self.drivers is None else None,
-            threads=self.threads, crash_hook=self.crash_hook,
+            threads=self.threads, crash_hook=self._reach,
         )  # fmt: skip
+        self.transitions.begin()
+        self.cloud.book.on_interrupt(self.transitions.interrupt)
         _begin_at_this_version(self.settings)
         self.cloud.prepare()
         self.cloud.connect()
@@ -73,11 +80,17 @@ class RunningCloud(Doors):
             self.cloud.start()
         else:
             self.cloud.workers.recover()
-        self._server = _Threaded(self.cloud, self.settings)
+        self._server = _Threaded(self.transitions.counting(self.cloud.front), self.settings)
         self._server.start()
+
+    def _reach(self, operation: Record, step: str, moment: str) -> None:
+        self.transitions(operation, step, moment)
+        if self.crash_hook is not None:
+            self.crash_hook(operation, step, moment)
 
     def stop(self) -> None:
         """Go down in order."""
+        self.transitions.stop()
         self.cloud.front.begin_closing()
         self._server.stop()
         self.cloud.stop()
@@ -115,9 +128,9 @@ def _migrated() -> bytes | None:
 class _Threaded:
     """The API in a thread with an event loop of its own."""
 
-    def __init__(self, cloud: Cloud, settings: Settings) -> None:
+    def __init__(self, app: Callable[..., Any], settings: Settings) -> None:
         tls = certificates.context(settings) if settings.serves_tls else None
-        config = listener.config(cloud.front, tls=tls, grace=2, host=settings.host, port=settings.port)
+        config = listener.config(app, tls=tls, grace=2, host=settings.host, port=settings.port)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()), name="api", daemon=True)
 
@@ -153,7 +166,8 @@ def cloud(
     **settings: Any,
 ) -> Iterator[RunningCloud]:
     """A cloud with its state in `folder`, on fake drivers unless others are given. `threads=0`: operations wait for
-    `running.cloud.workers.run_all()` in the test's thread. `settings`: those of `kernel.settings.Settings`."""
+    `running.cloud.workers.run_all()` in the test's thread. `running.transitions` says when others go on. `settings`:
+    those of `kernel.settings.Settings`."""
     chosen = Settings(state_dir=folder, port=free_port(), password_cost=4, **settings)
     running = RunningCloud(
         settings=chosen, worlds=worlds or Worlds(), drivers=drivers, clock=clock or SystemClock(),

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from stackyard.kernel.journal.crash import BEFORE, MOMENTS
+from stackyard.kernel.storage.database import Record
 
 
 class ServerDied(BaseException):
@@ -27,9 +28,9 @@ class Faults:
         self._planned: dict[tuple[str, str, str], list[Callable[[], None]]] = {}
         self.reached: Counter[tuple[str, str, str]] = Counter()
 
-    def __call__(self, action: str, step: str, moment: str) -> None:
+    def __call__(self, operation: Record, step: str, moment: str) -> None:
         """The hook: counts the place, and does what is planned for it."""
-        place = (action, step, moment)
+        place = (operation.action, step, moment)
         self.reached[place] += 1
         waiting = self._planned.get(place)
         if waiting:

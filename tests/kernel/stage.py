@@ -82,9 +82,9 @@ class Stage:
         # The statements it has compiled are kept: to compile them anew after each restart would take most of the time.
         self.cloud.database.engine = self._engine
 
-    def _reach(self, action: str, step: str, moment: str) -> None:
+    def _reach(self, operation: Record, step: str, moment: str) -> None:
         """The crash hook: whichever faults are planned now."""
-        self.faults(action, step, moment)
+        self.faults(operation, step, moment)
 
     def _come_up(self) -> None:
         self.cloud.connect()

@@ -1,6 +1,6 @@
-"""The one place where tests make a step fail or a server die: between a step's effect and its record.
+"""The one place where tests make a step wait or fail, or a server die: between a step's effect and its record.
 
-A hook is called with the action, the step and the moment. In process, a test raises from it
+A hook is called with the operation, the step and the moment. In process, a test raises from it
 (`stackyard.testing.faults`); a real server takes one crash from its environment, by either of two ways:
 STACKYARD_CRASH_AT="<action>:<step>:<moment>" and STACKYARD_CRASH_MARKER, a file that is made just before, so that the
 restarted server does not die again; or STACKYARD_CRASH_FILE, a file that may come at any time, holds such a text and is
@@ -12,11 +12,13 @@ import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from stackyard.kernel.storage.database import Record
+
 #: Before the step does anything; after its effect but before its record; after its record.
 BEFORE, AFTER_EFFECT, AFTER_RECORD = "before", "after_effect", "after_record"
 MOMENTS = (BEFORE, AFTER_EFFECT, AFTER_RECORD)
 
-CrashHook = Callable[[str, str, str], None]
+CrashHook = Callable[[Record, str, str], None]
 
 
 def from_environment(environment: Mapping[str, str]) -> CrashHook | None:
@@ -32,20 +34,20 @@ def from_environment(environment: Mapping[str, str]) -> CrashHook | None:
         raise ValueError(f"STACKYARD_CRASH_AT={asked!r}: the moment must be one of {', '.join(MOMENTS)}")
     marker = environment.get("STACKYARD_CRASH_MARKER", "")
 
-    def die(*where: str) -> None:
-        if where == (action, step, moment) and _first_time(marker):
+    def die(operation: Record, *where: str) -> None:
+        if (operation.action, *where) == (action, step, moment) and _first_time(marker):
             os.kill(os.getpid(), signal.SIGKILL)
 
     return die
 
 
 def _armed_by(file: str) -> CrashHook:
-    def die(*where: str) -> None:
+    def die(operation: Record, *where: str) -> None:
         try:
             armed = Path(file).read_text()
         except FileNotFoundError:
             return
-        if armed == ":".join(where):
+        if armed == ":".join((operation.action, *where)):
             Path(file).unlink()
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -235,7 +235,7 @@ class Ledger:
 
     def _reach(self, step: str, moment: str) -> None:
         if self._hook is not None:
-            self._hook(self.claim.operation.action, step, moment)
+            self._hook(self.claim.operation, step, moment)
 
 
 class Run:
