@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -150,3 +151,41 @@ def test_containers_join_and_leave_networks_and_groups(client: Client) -> None:
     client.openstack("network delete second")
     client.openstack("security group delete lets-in")
     assert client.cloud.check() == []
+
+
+def test_placement_chapter(client: Client) -> None:
+    newest = ["--os-placement-api-version", "1.39"]
+
+    def openstack(line: str, ok: bool = True) -> str:
+        return client.openstack(line, *newest, admin=True, ok=ok)
+
+    def placed(path: str) -> Any:
+        answer = client.admin("GET", f"/placement{path}", ok=200, OpenStack_API_Version="placement 1.39")
+        return answer.json()
+
+    [host] = json.loads(openstack("resource provider list -f json"))
+    shown = json.loads(openstack(f"resource provider inventory list {host['uuid']} -f json"))
+    assert {each["resource_class"] for each in shown} >= {"VCPU", "MEMORY_MB", "DISK_GB", "CUSTOM_CONTAINER"}
+    assert host["uuid"] in openstack("allocation candidate list --resource VCPU=1 --resource MEMORY_MB=64")
+    assert "HW_CPU_X86_AVX2" in openstack("trait list")
+    openstack("trait create CUSTOM_FAST_DISK")
+    openstack("resource class create CUSTOM_FPGA")
+    assert "CUSTOM_FPGA" in openstack("resource class list")
+    made = json.loads(openstack(f"resource provider create fpga-0 --parent-provider {host['uuid']} -f json"))
+    sizes = "--resource CUSTOM_FPGA=2 --resource CUSTOM_FPGA:max_unit=1"
+    openstack(f"resource provider inventory set {made['uuid']} {sizes}")
+    openstack(f"resource provider trait set {made['uuid']} --trait CUSTOM_FAST_DISK")
+    assert placed(f"/resource_providers/{made['uuid']}/inventories")["inventories"]["CUSTOM_FPGA"]["max_unit"] == 1
+    assert placed(f"/resource_providers/{made['uuid']}/traits")["traits"] == ["CUSTOM_FAST_DISK"]
+    both = "allocation candidate list --resource VCPU=1 --resource CUSTOM_FPGA=1 --required CUSTOM_FAST_DISK"
+    assert made["uuid"] in openstack(both)
+    consumer = str(uuid4())
+    claim = f"--allocation rp={made['uuid']},CUSTOM_FPGA=1 --project-id {client.admin.project_id} --user-id someone"
+    openstack(f"resource provider allocation set {consumer} {claim} --consumer-type INSTANCE")
+    assert placed(f"/allocations/{consumer}")["allocations"][made["uuid"]]["resources"] == {"CUSTOM_FPGA": 1}
+    assert "CUSTOM_FPGA" in openstack(f"resource provider usage show {made['uuid']}")
+    assert "has allocations" in openstack(f"resource provider delete {made['uuid']}", ok=False)
+    openstack(f"resource provider allocation delete {consumer}")
+    openstack(f"resource provider delete {made['uuid']}")
+    openstack("resource class delete CUSTOM_FPGA")
+    openstack("trait delete CUSTOM_FAST_DISK")

@@ -19,6 +19,7 @@ from stackyard.kernel.work import Services, Work
 from stackyard.rooms.container.driver import ContainerDriver, ContainerState, Inventory, NotFound
 from stackyard.rooms.container.resources.container import store
 from stackyard.rooms.container.resources.container.resource import CONTAINER
+from stackyard.rooms.container.resources.host import placing
 from stackyard.rooms.container.resources.host import rules as hosts
 from stackyard.rooms.network import facade as network
 
@@ -43,12 +44,42 @@ def listen(services: Services) -> None:
 
 def register_hosts(services: Services) -> Report:
     """Write down what each connected node says of its host."""
-    seen = [each for each in services.nodes.states() if each.connected]
-    with services.database.write() as tx:
-        work = services.work(tx, CALLER)
-        for each in seen:
-            hosts.register(work, each.facts)
-    return Report(examined=len(seen))
+    report = Report()
+    for each in services.nodes.states():
+        if each.connected:
+            report.examined += 1
+            _register(services, each.facts, report)
+    return report
+
+
+def _register(services: Services, facts: Any, report: Report) -> None:
+    try:
+        with services.database.write() as tx:
+            hosts.register(services.work(tx, CALLER), facts)
+    except ApiError as error:
+        report.failed.append(f"host {facts.hostname}: {error}")
+
+
+# -- what containers claim of hosts --
+
+
+def settle_claims(services: Services) -> Report:
+    """Make claims what containers' rows say."""
+    report = Report()
+    with services.database.read() as tx:
+        found = list(placing.differences(services.work(tx, CALLER)))
+    for uuid, said in found:
+        with services.database.write() as tx:
+            placing.mend(services.work(tx, CALLER), uuid)
+        report.repaired.append(f"mended: {said}")
+    return report
+
+
+def check_claims(services: Services) -> list[Mismatch]:
+    """Claims without a container, containers without a claim, and claims that are for something else."""
+    with services.database.read() as tx:
+        found = list(placing.differences(services.work(tx, CALLER)))
+    return [Mismatch(kind="claim", object_id=uuid, text=said) for uuid, said in found]
 
 
 # -- containers --
@@ -343,6 +374,13 @@ RECONCILERS = [
         check=lambda services: [],
         every=timedelta(seconds=20),
         doc="Writes down what each node says of its host.",
+    ),
+    Reconciler(
+        name="claims",
+        run=settle_claims,
+        check=check_claims,
+        every=timedelta(minutes=5),
+        doc="Makes what is claimed of hosts for containers what their rows say.",
     ),
     Reconciler(
         name="containers",

@@ -21,9 +21,10 @@ def test_a_container_for_which_no_host_has_room_tells_what_each_lacks(demo: Zun,
     assert admin("PUT", quota, {"cpu": -1, "memory": -1}).status_code == 200
     shown = demo.show(demo.run(memory=1024 * 1024))
     assert shown["status"] == "Error"
-    assert "testhost: needs 1048576 MiB of memory" in shown["status_reason"]
-    shown = demo.show(demo.run(cpu=1000))
-    assert "testhost: needs 1000 CPUs" in shown["status_reason"]
+    lacks = "testhost: MEMORY_MB: needs 1048576, 24576 of 24576 are free, 1024000 too few"
+    assert lacks in shown["status_reason"]
+    shown = demo.show(demo.run(cpu=1000, memory=64 * 1024))
+    assert "VCPU: needs 1000, 128 of 128 are free, 872 too few, MEMORY_MB: needs 65536" in shown["status_reason"]
     assert admin("DELETE", quota).status_code == 204
 
 

@@ -18,7 +18,7 @@ from stackyard.rooms.container.driver import (
     Status,
 )
 from stackyard.rooms.container.resources.container import rules, store
-from stackyard.rooms.container.resources.host import rules as hosts
+from stackyard.rooms.container.resources.host import placing
 from stackyard.rooms.image import facade as images
 from stackyard.rooms.network import facade as network
 
@@ -27,7 +27,7 @@ def create(steps: Steps, container: Record) -> None:
     """From an accepted row to a container in the engine, wired before its first instruction; started when asked to."""
     uuid = container.uuid
     steps.undo("end the task", steps.writing(store.change, uuid, task_state=None))
-    host = steps.write("choose a host", _choose_host, container)
+    host = steps.write("choose a host", _choose_host, container, steps.inputs.get("host"))
     driver = _driver(steps, host)
     steps.call("get the image", _get_image, steps, driver, container)
     steps.write("has its image", store.change, uuid, task_state="container_creating")
@@ -93,10 +93,10 @@ def update(steps: Steps, container: Record) -> None:
     """Change its limits in the engine, then in its row."""
     limits = dict(steps.inputs)
     before = limits.pop("before")
-    steps.undo("take its limits back", steps.writing(store.change, container.uuid, **before))
+    steps.undo("take its limits back", steps.writing(placing.limit, container.uuid, **before))
     driver = _tasked(steps, container)
     steps.call("change its limits", driver.update, container.uuid, limits.get("cpu"), limits.get("memory"))
-    steps.end("has its limits", store.change, container.uuid, **limits)
+    steps.end("has its limits", placing.limit, container.uuid, **limits)
 
 
 def attach_network(steps: Steps, container: Record) -> None:
@@ -141,11 +141,17 @@ def _tasked(steps: Steps, container: Record) -> ContainerDriver:
     return _driver(steps, _host(container))
 
 
-def _choose_host(work: Work, container: Record) -> str:
-    host = hosts.choose(work, container)
-    store.change(work, container.uuid, host=host)
-    network.bind_ports(work, container.uuid, host)
-    return host
+def _choose_host(work: Work, container: Record, asked: str | None) -> str:
+    """The host that was chosen when the container was accepted, if it is still there; otherwise another, if one can."""
+    chosen = _current_host(work, container)
+    if chosen and placing.is_up(work, chosen):
+        return chosen
+    try:
+        return placing.place(work, container, asked)
+    except Refused:
+        if chosen is None:
+            raise
+        return chosen
 
 
 def _current_host(work: Work, container: Record) -> str | None:
@@ -157,6 +163,7 @@ def _forget(work: Work, container: Record) -> None:
     network.release_ports(work, container.uuid)
     if container.ports:
         network.close_ports(work, project_id=container.project_id, name=rules.ports_group(container))
+    placing.leave(work, container.uuid)
     store.remove(work, container)
 
 

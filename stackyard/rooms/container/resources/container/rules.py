@@ -1,11 +1,13 @@
 """What callers may ask of a container: each use case accepts the intent in one transaction; the steps follow after
 commit."""
 
+from contextlib import suppress
 from typing import Any
 
 from stackyard.kernel.declare.versions import Version
 from stackyard.kernel.errors import BadRequest, Conflict, Forbidden, NotImplementedYet
 from stackyard.kernel.journal.book import refusal
+from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
@@ -17,6 +19,7 @@ from stackyard.rooms.container.resources.container.requested import (
     restart_policy,
     words,
 )
+from stackyard.rooms.container.resources.host import placing
 from stackyard.rooms.network import facade as network
 
 #: How Zun's `nets` call an address of IPv4 and of IPv6.
@@ -29,7 +32,8 @@ _MOUNTS_PAGE = "See docs/conformance.md for what is offered."
 
 
 def create(work: Work, wanted: Record) -> Record:
-    """Accept a container: its row and its ports are committed together, or none is. `?run=true` starts it as well."""
+    """Accept a container: its row, its ports and its claim of a host are committed together, or none is. Where no host
+    can take it now, the operation looks once more, and says why. `?run=true` starts it as well."""
     _refuse_what_is_not_offered(wanted)
     run = work.query.get("run", "").lower() in ("true", "1", "on", "yes")
     groups, ports = wanted.get("security_groups"), exposed_ports(wanted)
@@ -37,6 +41,7 @@ def create(work: Work, wanted: Record) -> Record:
         **{name: value for name, value in wanted.items() if resource.CONTAINER.all_fields[name].stored},
         **chosen_image(work, wanted),
         "user_id": work.caller.user_id,
+        "host": None,
         "name": wanted.name or generated_name(work.new_id()),
         "command": words(wanted.command, work.version),
         "restart_policy": restart_policy(wanted),
@@ -60,7 +65,10 @@ def create(work: Work, wanted: Record) -> Record:
         security_groups=container.security_groups,
         hostname=container.hostname or "",
     )
-    work.begin(resource.CONTAINER, container, "create", {"run": run})
+    asked = wanted.get("host")
+    with suppress(Refused, Transient):
+        container["host"] = placing.place(work, container, asked)
+    work.begin(resource.CONTAINER, container, "create", {"run": run, "host": asked})
     return container
 
 
@@ -92,11 +100,11 @@ def update(work: Work, container: Record, changes: Record) -> Record:
 
 
 def _grow(work: Work, container: Record, limits: dict[str, Any]) -> dict[str, Any]:
-    """What grows counts against the project's quota from now on, what shrinks when the engine has done it. Returns what
-    the limits were."""
+    """What grows counts against the project's quota and its host from now on, what shrinks when the engine has done it.
+    Returns what the limits were."""
     before = {name: container[name] for name in limits}
     larger = {name: max(limits[name], was or 0) for name, was in before.items()}
-    rows.change(work, resource.CONTAINER, container, larger)
+    placing.grow(work, rows.change(work, resource.CONTAINER, container, larger))
     return before
 
 

@@ -39,15 +39,10 @@ def awaiting_restart(work: Work) -> list[Record]:
     return work.tx.find(resource.CONTAINER.table, status="Stopped", wanted="running")
 
 
-def claims(work: Work) -> dict[str, tuple[float, int, int]]:
-    """What the containers of each host may use: cores, MiB, and how many they are."""
+def placed(work: Work) -> list[Record]:
+    """The containers that are on a host."""
     table = resource.CONTAINER.table
-    sums = sa.select(
-        table.c.host, sa.func.sum(table.c.cpu).label("cpu"), sa.func.sum(table.c.memory).label("memory"),
-        sa.func.count().label("number"),
-    )  # fmt: skip
-    found = work.tx.all(sums.where(table.c.host.is_not(None)).group_by(table.c.host))
-    return {each.host: (float(each.cpu or 0), int(each.memory or 0), each.number) for each in found}
+    return work.tx.all(sa.select(table).where(table.c.host.is_not(None)))
 
 
 def change(work: Work, uuid: str, /, **values: Any) -> None:

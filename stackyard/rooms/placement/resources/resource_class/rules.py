@@ -65,6 +65,13 @@ def ensure(work: Work, body: Any, query: Record) -> Reply:
     return answer(work, None, [known.updated_at], status=status, Location=work.base_url + _url(name))
 
 
+def make_sure_of(work: Work, names: Iterable[str]) -> None:
+    """There are all of these afterwards."""
+    for name in names:
+        if name not in STANDARD and not store.get(work, name):
+            store.add(work, name)
+
+
 def rename(work: Work, body: Record, query: Record) -> Reply:
     """One of the cloud's own gets another name, with what there is of it (until 1.7)."""
     old, new = work.params["name"], body.name
