@@ -205,13 +205,13 @@ def test_an_endpoint_that_was_away_gets_what_happened_meanwhile_in_order(endpoin
     posts = Posts(endpoint.url, lambda outcome, number: counted.update({outcome: counted.get(outcome, 0) + number}))
     endpoint.verdict = 503
     for number in range(5):
-        posts.put(json.dumps(number).encode())
+        posts.put([json.dumps(number).encode()])
     until(lambda: endpoint.asked > 0)
     endpoint.verdict = 200
     until(lambda: counted.get("written") == 5)
     assert endpoint.events == [0, 1, 2, 3, 4]
     endpoint.verdict = 400
-    posts.put(b"5")
+    posts.put([b"5"])
     until(lambda: counted.get("lost") == 1)
     posts.close()
 
@@ -219,8 +219,8 @@ def test_an_endpoint_that_was_away_gets_what_happened_meanwhile_in_order(endpoin
 def test_what_an_endpoint_cannot_take_is_counted_and_holds_up_nothing(endpoint: Endpoint) -> None:
     lost: list[int] = []
     posts = Posts("http://127.0.0.1:9/", lambda outcome, number: lost.append(number) if outcome == "lost" else None)
-    for _ in range(MOST_WAITING + 300):
-        posts.put(b"{}")
+    posts.put([b"{}"] * (MOST_WAITING + 10))
+    posts.put([b"{}"] * 300)
     assert sum(lost) >= 100
 
 

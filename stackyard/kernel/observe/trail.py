@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Full, Queue
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -33,6 +33,8 @@ log = logging.getLogger("stackyard.audit")
 
 #: Requests that wait to be told of; more are lost.
 MOST_WAITING = 10_000
+#: Seconds in which requests are gathered, to be told of together.
+_GATHER = 0.05
 _READS = ("GET", "HEAD", "OPTIONS")
 _ACTIONS = {"POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
 #: What was only accepted is done, or not, by an operation: its object's story tells which.
@@ -72,6 +74,7 @@ class Trail:
         self._server = server
         self._count = count
         self._waiting: Queue[_Answered | None] = Queue(MOST_WAITING)
+        self._closing = Event()
         self._thread = Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
@@ -101,6 +104,7 @@ class Trail:
     def close(self, patience: float = 3.0) -> None:
         """Deliver what is left, for a few seconds at most."""
         end = time.monotonic() + patience
+        self._closing.set()
         with suppress(Full):
             self._waiting.put(None, timeout=patience)
         self._thread.join(max(0.0, end - time.monotonic()))
@@ -110,15 +114,25 @@ class Trail:
     def _run(self) -> None:
         # It warns of every id that is no UUID; OpenStack's own, "default", is none.
         warnings.filterwarnings("ignore", module="pycadf")
-        while (answered := self._waiting.get()) is not None:
-            try:
-                notification = msgspec.json.encode(notify(answered, self._server), enc_hook=str)
-            except Exception:
-                log.exception("a request cannot be told of")
-                self._count("lost", len(self._sinks))
-                continue
-            for each in self._sinks:
-                each.put(notification)
+        is_over = False
+        while not is_over:
+            answered = [self._waiting.get()]
+            # Together with what comes meanwhile: to be woken for each would cost the requests more than the events do.
+            self._closing.wait(_GATHER)
+            while not self._waiting.empty():
+                answered.append(self._waiting.get())
+            is_over = None in answered
+            notifications = [told for each in answered if each is not None and (told := self._notification(each))]
+            for sink in self._sinks if notifications else ():
+                sink.put(notifications)
+
+    def _notification(self, answered: _Answered) -> bytes | None:
+        try:
+            return msgspec.json.encode(notify(answered, self._server), enc_hook=str)
+        except Exception:
+            log.exception("a request cannot be told of")
+            self._count("lost", len(self._sinks))
+            return None
 
 
 def notify(answered: _Answered, server: str) -> dict[str, Any]:
@@ -194,7 +208,13 @@ def _event(answered: _Answered, told: Told, server: str) -> dict[str, Any]:
         "user_domain_id": who["domain_id"], "user_domain_name": who.get("domain_name"),
         "system_scope": "all" if caller.system else None,
     }  # fmt: skip
-    payload: dict[str, Any] = event.as_dict()
+    payload: dict[str, Any] = _plain(event)
     payload["initiator"] |= {key: value for key, value in more.items() if value is not None}
     payload["requestPath"] = answered.endpoint.path
     return {**payload, **told.details}
+
+
+def _plain(part: Any) -> Any:
+    """A part of an event as data: what its `as_dict` gives, in a fraction of the time."""
+    fields = getattr(part, "__dict__", None)
+    return part if fields is None else {name: _plain(value) for name, value in fields.items()}
