@@ -29,6 +29,7 @@ from stackyard.rooms.identity.resources.oauth1.resource import ACCESS_TOKEN, CON
 from stackyard.rooms.identity.resources.oauth1.store import NONCE, REQUEST_TOKEN
 from stackyard.rooms.identity.resources.password.store import HISTORY, LOGIN
 from stackyard.rooms.identity.resources.policy.store import ASSOCIATION
+from stackyard.rooms.identity.resources.revocation_event.store import REVOCATION_EVENT
 from stackyard.rooms.identity.resources.role.resource import DOMAIN_ROLES
 from stackyard.rooms.identity.resources.role.store import IMPLIED
 from stackyard.rooms.identity.resources.token.provider import Provider
@@ -101,6 +102,7 @@ ROOM = Room(
         PROJECT_ENDPOINT,
         PROJECT_GROUP,
         DOMAIN_OPTION,
+        REVOCATION_EVENT,
         HISTORY,
         LOGIN,
     ],
