@@ -10,9 +10,9 @@ MAPPINGS = "/v3/OS-FEDERATION/mappings"
 PEOPLE = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "OIDC-sub"}]}]
 
 
-def call(do: Admin, status: int, method: str, path: str, body: Any = None) -> Any:
+def call(do: Admin, status: int, method: str, path: str, body: Any = None, **headers: str) -> Any:
     """The JSON of an answer that must have this status; of a refusal, its text."""
-    answer = do.cloud.ask(method, path, body, do.token)
+    answer = do.cloud.ask(method, path, body, do.token, **headers)
     assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
     return answer.text if status >= 400 else answer.json if answer.content else None
 

@@ -1,6 +1,7 @@
 """People of a real OpenID Connect provider log in: by its tokens, through a browser, by a trusted proxy."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from falcon.testing import Result
 
 from stackyard.rooms.identity.reconcile import end_memberships
+from stackyard.rooms.identity.resources.federation.oidc import AT_ONCE
 from tests.rooms.identity import oidc_provider
 from tests.rooms.identity.cloud import Admin, Cloud, project_scope
 from tests.rooms.identity.conftest import MovableClock
@@ -132,24 +134,25 @@ def test_an_opaque_token_is_asked_about(cloud: Cloud, acme: Provider, ready: dic
     assert "not for stackyard" in log_in(cloud, acme.opaque(client_id="somebody-else"), 401).text
 
 
-@pytest.mark.parametrize(
-    ("claims", "said"),
-    [
-        ({"exp": 1}, "expired"),
-        ({"nbf": 4_000_000_000}, "not good yet"),
-        ({"exp": "soon"}, "no moment"),
-        ({"exp": None}, "until when"),
-        ({"aud": "somebody-else"}, "for somebody-else, not for stackyard"),
-        ({"aud": None}, "for nobody"),
-        ({"iss": "https://elsewhere.test"}, "issued by https://elsewhere.test"),
-        ({"key_id": "unknown"}, "does not publish"),
-        ({"key": rsa.generate_private_key(65537, 2048)}, "signature does not hold"),
-    ],
-)
+#: What a token says otherwise than it must, and why it is refused then.
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"exp": 1}, "expired"),
+    ({"nbf": 4_000_000_000}, "not good yet"),
+    ({"exp": "soon"}, "no moment"),
+    ({"exp": None}, "until when"),
+    ({"aud": "somebody-else"}, "for somebody-else, not for stackyard"),
+    ({"aud": None}, "for nobody"),
+    ({"iss": "https://elsewhere.test"}, "issued by https://elsewhere.test"),
+    ({"key_id": "unknown"}, "does not publish"),
+    ({"key": rsa.generate_private_key(65537, 2048)}, "signature does not hold"),
+]
+
+
 def test_a_token_that_is_not_for_here_and_now_is_refused_with_the_reason(
-    cloud: Cloud, acme: Provider, ready: dict[str, Any], claims: dict[str, Any], said: str
+    cloud: Cloud, acme: Provider, ready: dict[str, Any]
 ) -> None:
-    assert said in log_in(cloud, acme.token(**claims), 401).text
+    for claims, said in REFUSED:
+        assert said in log_in(cloud, acme.token(**claims), 401).text
 
 
 def test_signatures_that_anybody_can_make_are_refused(cloud: Cloud, acme: Provider, ready: dict[str, Any]) -> None:
@@ -184,6 +187,20 @@ def test_what_the_provider_does_not_answer_is_unavailable(cloud: Cloud, acme: Pr
     assert "does not answer" in log_in(cloud, acme.token(), 503).text
     connect(cloud, acme, client_secret="wrong")
     assert "does not take this cloud's client" in log_in(cloud, acme.opaque(), 503).text
+
+
+def test_a_provider_that_hangs_holds_up_no_more_than_its_share(
+    cloud: Cloud, acme: Provider, ready: dict[str, Any]
+) -> None:
+    connect(cloud, acme)
+    log_in(cloud, acme.token())
+    parties = cloud.services.bound["federation"]
+    party = parties.party(parties.connection("acme", "openid"))
+    with ExitStack() as waiting:
+        for _ in range(AT_ONCE):
+            waiting.enter_context(party._place())
+        assert "Try again" in log_in(cloud, acme.token(), 503).text
+    log_in(cloud, acme.token())
 
 
 def test_a_file_that_cannot_be_used_says_so_and_nothing_of_what_it_holds(

@@ -70,14 +70,22 @@ def test_a_mapping_is_refused_with_the_rule_that_is_wrong(do: Admin) -> None:
     call(do, 204, "DELETE", f"{MAPPINGS}/people")
 
 
-def test_a_service_provider_is_kept_changed_and_forgotten(do: Admin) -> None:
+def test_tokens_name_the_service_providers_that_are_enabled(do: Admin) -> None:
     path = "/v3/OS-FEDERATION/service_providers/far"
     far = {"auth_url": "https://far.test/v3/auth", "sp_url": "https://far.test/Shibboleth.sso/SAML2/ECP"}
     made = call(do, 201, "PUT", path, {"service_provider": far})["service_provider"]
     assert (made["enabled"], made["relay_state_prefix"]) == (False, "ss:mem:")
+    token = do.cloud.token("demo")
+
+    def told() -> Any:
+        return call(do, 200, "GET", "/v3/auth/tokens", X_Subject_Token=token)["token"].get("service_providers")
+
+    assert told() is None
     call(do, 200, "PATCH", path, {"service_provider": {"enabled": True}})
+    assert told() == [{"id": "far", **far}]
     assert "sp_url" in call(do, 400, "PUT", f"{path}2", {"service_provider": {"auth_url": "https://far.test"}})
     call(do, 204, "DELETE", path)
+    assert told() is None
 
 
 def test_a_user_can_be_made_who_stands_for_somebody_at_a_provider(do: Admin) -> None:

@@ -7,16 +7,20 @@ this cloud and for now. Why one is refused is told: its bearer can read it too.
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
-from stackyard.kernel.errors import Unauthorized
+from stackyard.kernel.errors import Unauthorized, Unavailable
 from stackyard.kernel.work import Clock
 from stackyard.rooms.identity.resources.federation.connections import Oidc
 from stackyard.rooms.identity.resources.federation.discovery import Published, get, post
 
 Claims = Mapping[str, Any]
+#: Logins that may wait for one provider at once.
+AT_ONCE = 8
 
 
 class RelyingParty:
@@ -26,6 +30,7 @@ class RelyingParty:
         self.connection = connection
         self._published = Published(connection, clock)
         self._clock = clock
+        self._places = threading.BoundedSemaphore(AT_ONCE)
 
     def described(self) -> str:
         """A sentence about the provider, which is asked for what it publishes. Raises Unavailable."""
@@ -35,12 +40,13 @@ class RelyingParty:
 
     def bearer(self, token: str) -> Claims:
         """The claims of an access or ID token that somebody brings. Raises Unauthorized."""
-        claims = self._signed(token) if _is_jwt(token) else self._introspected(token)
-        self._check_times(claims)
-        wanted = set(self.connection.audiences or (self.connection.client_id,))
-        if not wanted & _audiences(claims):
-            raise _refused(f"it is for {_said(_audiences(claims))}, not for {_said(wanted)}")
-        return self._with_userinfo(claims, token)
+        with self._place():
+            claims = self._signed(token) if _is_jwt(token) else self._introspected(token)
+            self._check_times(claims)
+            wanted = set(self.connection.audiences or (self.connection.client_id,))
+            if not wanted & _audiences(claims):
+                raise _refused(f"it is for {_said(_audiences(claims))}, not for {_said(wanted)}")
+            return self._with_userinfo(claims, token)
 
     def authorization_url(self, redirect_uri: str, state: str, nonce: str, verifier: str) -> str:
         """Where a browser logs in, to come back to `redirect_uri` with a code."""
@@ -50,11 +56,31 @@ class RelyingParty:
             "scope": " ".join(self.connection.scopes), "state": state, "nonce": nonce,
             "code_challenge": challenge, "code_challenge_method": "S256",
         }  # fmt: skip
-        endpoint = self._published.endpoint("authorization_endpoint")
+        with self._place():
+            endpoint = self._published.endpoint("authorization_endpoint")
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     def exchanged(self, code: str, redirect_uri: str, nonce: str, verifier: str) -> Claims:
         """The claims of the ID token that a code is good for. Raises Unauthorized."""
+        with self._place():
+            return self._exchanged(code, redirect_uri, nonce, verifier)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for logins at this provider. A provider that does not answer must not hold up every thread
+        of the server, and with it who logs in otherwise: who finds none is told so. Raises Unavailable."""
+        if not self._places.acquire(blocking=False):
+            raise Unavailable(
+                f"{AT_ONCE} logins wait for the identity provider {self.connection.issuer}, as many as may at once.",
+                remedy="Try again in a moment.",
+                headers={"Retry-After": "1"},
+            )
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _exchanged(self, code: str, redirect_uri: str, nonce: str, verifier: str) -> Claims:
         form = {"code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
         form["grant_type"] = "authorization_code"
         answer = post(self.connection, self._published.endpoint("token_endpoint"), form)
