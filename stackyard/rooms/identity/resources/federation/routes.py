@@ -31,7 +31,7 @@ def no_saml(work: Work, request: Request) -> Reply:
 
 _PROTOCOL = "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}"
 _SIGN_IN = "/v3/auth/OS-FEDERATION"
-_REFUSALS = (400, 401, 403, 404, 503)
+_REFUSALS = (401, 403)
 
 ROUTES = [
     *(
@@ -48,7 +48,15 @@ ROUTES = [
         for method in ("GET", "POST")
     ),
     *(
-        Route(method=method, path=path, handler=handler, token="none", reads="driver", answers=(302, *_REFUSALS), doc=doc)
+        Route(
+            method=method,
+            path=path,
+            handler=handler,
+            token="none",
+            reads="driver",
+            answers=(302, *_REFUSALS),
+            doc=doc,
+        )
         for method in ("GET", "POST")
         for path, handler, doc in (
             (f"{_SIGN_IN}/websso/{{protocol_id}}", websso.by_protocol, "Log in by a browser, for a dashboard."),
