@@ -28,7 +28,7 @@ def run(asked: argparse.Namespace) -> int:
     _try("stopping containers, engine and networks", lambda: host.stop(asked.grace))
     if asked.purge:
         _try("removing all state", host.purge)
-        unit.remove(settings)
+        unit.remove(unit.of_cloud(settings))
         print("the host is as it was before the cloud came")
     else:
         print(f"the cloud is down; its state is kept in {settings.state_dir}: `stackyard up` brings it back")

@@ -39,7 +39,8 @@ Print the address, the engine, the nodes, the operations under way, how each rep
 in the cloud's way. To restart the server alone, send it SIGTERM and run `stackyard up`: containers keep running.
 """
 WHY = """\
-Print who asked for what, each step with its time, each failure with its reason, and what is being waited for.
+Print who asked for what, each step with its time and the calls of nodes in it, each failure with its reason, what is
+being waited for, what began it and what it began, and what else the same request touched.
 """
 CHECK = """\
 Look at every object in the database and everything of this cloud on the hosts, and print each difference. Nothing is
@@ -74,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _json(_with_state(add("status", help="what runs, and how it is", description=STATUS)))
     why = _json(_with_state(add("why", help="what happened to an object, step by step", description=WHY)))
-    why.add_argument("id", help="of an object (a container, a port, an image, …), an operation or a request")
+    why.add_argument("id", help="of an object (a container, a port, …), a request, an operation, a project or a user")
     _json(_with_state(add("check", help="compare the database with the host", description=CHECK)))
     reconcile = _json(_with_state(add("reconcile", help="run a repair by hand", description=RECONCILE)))
     reconcile.add_argument("--once", required=True, metavar="NAME", help="which one; `stackyard status` lists them")

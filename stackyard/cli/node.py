@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stackyard.cli import unit
 from stackyard.cli.operator import CommandFailed, ask
 
 LOCK, STATUS, LOG = "node.lock", "status.json", "node.log"
@@ -84,6 +85,9 @@ def _up(asked: argparse.Namespace) -> int:
     _needs_root()
     state = asked.state.absolute()
     _needs_home(state)
+    if getattr(asked, "install_unit", False):
+        installed = unit.install(unit.of_node(state, state / "logs" / LOG))
+        print(f"systemd starts the node when the host does: {installed}")
     started = None
     if not _runs(state):
         (state / STATUS).unlink(missing_ok=True)
@@ -128,7 +132,9 @@ def _serve(asked: argparse.Namespace) -> int:
         signal.signal(signal.SIGHUP, lambda number, frame: reopen())
         agent = RemoteHost(state).agent(lambda servers: _say(state, servers))
         agent.start()
+        unit.tell("READY=1")
         told_to_end.wait()
+        unit.tell("STOPPING=1")
         agent.close()
     return 0
 
@@ -162,6 +168,7 @@ def _down(asked: argparse.Namespace) -> int:
     host.stop(asked.grace)
     if asked.purge:
         host.purge()
+        unit.remove(unit.of_node(state, state / "logs" / LOG))
         print("the host is as it was before; the cloud still knows the node: stackyard node revoke, at the server")
     return 0
 

@@ -1,30 +1,31 @@
-"""A systemd unit, so that a cloud comes back when its host does; and what the server tells systemd then."""
+"""Systemd units, so that a cloud or a node comes back when its host does; and what they tell systemd then."""
 
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 from stackyard.cli.operator import CommandFailed
 from stackyard.kernel.settings import Settings
 
 FOLDER = Path("/etc/systemd/system")
-DEFAULT_STATE = Path("/var/lib/stackyard")
 
 _TEXT = """\
 [Unit]
-Description=The Stackyard cloud in {said}
+Description={title}
 Wants=network-online.target
 After=network-online.target
 RequiresMountsFor={state}
 
 [Service]
 Type=notify
-ExecStart={python} -m stackyard.cli.main serve --state {state} --log {log}
+ExecStart={python} -m stackyard.cli.main {verb} --state {state} --log {log}
 ExecReload=/bin/kill -HUP $MAINPID
-# The engine and the containers outlive the server, also when it is started again.
+# The engine and the containers outlive it, also when it is started again.
 KillMode=process
 Restart=on-failure
 RestartSec=2
@@ -37,43 +38,62 @@ WantedBy=multi-user.target
 """
 
 
-def name(settings: Settings) -> str:
-    """The unit's: a cloud in the usual folder has the plain one."""
-    usual = settings.state_dir == DEFAULT_STATE
-    return "stackyard.service" if usual else f"stackyard-{settings.cloud_id}.service"
+class Unit(NamedTuple):
+    """What systemd is to start. verb: the command. patience: seconds that it gets to stop."""
+
+    name: str
+    title: str
+    verb: str
+    state: Path
+    log: Path
+    patience: float
+
+    def text(self) -> str:
+        """The unit file."""
+        return _TEXT.format(
+            title=self.title.replace("%", "%%"), verb=self.verb, state=_quoted(self.state), log=_quoted(self.log),
+            python=_quoted(Path(sys.executable)), stop=int(self.patience),
+        )  # fmt: skip
 
 
-def text(settings: Settings) -> str:
-    """The unit file."""
+def of_cloud(settings: Settings) -> Unit:
+    """A server's: that of a cloud in the usual folder has the plain name."""
     state = settings.state_dir
-    return _TEXT.format(
-        said=str(state).replace("%", "%%"), state=_quoted(state), python=_quoted(Path(sys.executable)),
-        log=_quoted(state / "logs" / "server.log"), stop=int(90 + settings.drain),
-    )  # fmt: skip
+    name = "stackyard.service" if state == Path("/var/lib/stackyard") else f"stackyard-{settings.cloud_id}.service"
+    return Unit(
+        name, f"The Stackyard cloud in {state}", "serve", state, state / "logs" / "server.log", 90 + settings.drain
+    )
 
 
-def install(settings: Settings, folder: Path = FOLDER) -> Path:
+def of_node(state: Path, log: Path) -> Unit:
+    """A node's: that in the usual folder has the plain name."""
+    usual = state == Path("/var/lib/stackyard-node")
+    name = "stackyard-node.service" if usual else f"stackyard-node-{zlib.crc32(bytes(state)):08x}.service"
+    return Unit(name, f"The Stackyard node in {state}", "node serve", state, log, 90)
+
+
+def install(unit: Unit, folder: Path = FOLDER) -> Path:
     """Write the unit and have it started at boot. Raises CommandFailed on a host without systemd."""
     if not folder.is_dir():
-        raise CommandFailed(f"--install-unit: there is no {folder} on this host; the cloud needs no unit to run.")
-    path = folder / name(settings)
-    path.write_text(text(settings))
+        raise CommandFailed(f"--install-unit: there is no {folder} on this host; nothing needs a unit to run.")
+    path = folder / unit.name
+    path.write_text(unit.text())
     path.chmod(0o644)
     wants = folder / "multi-user.target.wants"
     wants.mkdir(exist_ok=True)
-    enabled = wants / path.name
+    enabled = wants / unit.name
     if not enabled.is_symlink():
         enabled.symlink_to(path)
     _reload()
     return path
 
 
-def remove(settings: Settings, folder: Path = FOLDER) -> None:
+def remove(unit: Unit, folder: Path = FOLDER) -> None:
     """Take the unit from the host; done already is done."""
-    path = folder / name(settings)
+    path = folder / unit.name
     if not path.exists():
         return
-    (folder / "multi-user.target.wants" / path.name).unlink(missing_ok=True)
+    (folder / "multi-user.target.wants" / unit.name).unlink(missing_ok=True)
     path.unlink()
     _reload()
 

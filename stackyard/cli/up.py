@@ -26,7 +26,7 @@ def run(asked: argparse.Namespace) -> int:
         raise CommandFailed("containers and networks need root: run it as root")
     settings = settle(asked)
     if asked.install_unit:
-        print(f"systemd starts the cloud when the host does: {unit.install(settings)}")
+        print(f"systemd starts the cloud when the host does: {unit.install(unit.of_cloud(settings))}")
     try:
         status = ask(asked.state, "status")
         print(f"the cloud runs already: {status['base_url']} (pid {status['pid']})")

@@ -13,12 +13,15 @@ from stackyard.kernel.settings import Settings
 
 
 def test_a_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
-    for state in (Path("/var/lib/stackyard"), tmp_path / "odd 100% $HOME folder"):
-        made = Settings(state_dir=state, cloud_id="ab12", drain=5)
+    odd = tmp_path / "odd 100% $HOME folder"
+    states = (Path("/var/lib/stackyard"), odd)
+    clouds = [unit.of_cloud(Settings(state_dir=state, cloud_id="ab12", drain=5)) for state in states]
+    for made in (*clouds, unit.of_node(odd, odd / "node.log")):
         path = unit.install(made, tmp_path)
         told = path.read_text()
         assert "KillMode=process\n" in told
-        assert "TimeoutStopSec=95\n" in told
+        assert f"TimeoutStopSec={made.patience:g}\n" in told
+        assert f" -m stackyard.cli.main {made.verb} --state " in told
         assert (tmp_path / "multi-user.target.wants" / path.name).resolve() == path
         if shutil.which("systemd-analyze"):
             judged = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True)
@@ -27,12 +30,16 @@ def test_a_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
 
 
 def test_a_cloud_in_a_folder_of_its_own_has_a_unit_of_its_own() -> None:
-    assert unit.name(Settings(state_dir=Path("/var/lib/stackyard"), cloud_id="ab12")) == "stackyard.service"
-    assert unit.name(Settings(state_dir=Path("/srv/cloud"), cloud_id="ab12")) == "stackyard-ab12.service"
+    names = [
+        *(unit.of_cloud(Settings(state_dir=Path(each), cloud_id="ab12")).name for each in ("/var/lib/stackyard", "/srv")),
+        *(unit.of_node(Path(state), Path("log")).name for state in ("/var/lib/stackyard-node", "/srv/a", "/srv/b")),
+    ]
+    assert names[:3] == ["stackyard.service", "stackyard-ab12.service", "stackyard-node.service"]
+    assert len(set(names)) == 5
 
 
 def test_a_unit_that_is_removed_leaves_nothing(tmp_path: Path) -> None:
-    made = Settings(state_dir=tmp_path / "state", cloud_id="ab12")
+    made = unit.of_cloud(Settings(state_dir=tmp_path / "state", cloud_id="ab12"))
     unit.install(made, tmp_path)
     unit.install(made, tmp_path)
     unit.remove(made, tmp_path)
@@ -41,8 +48,8 @@ def test_a_unit_that_is_removed_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_host_without_systemd_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CommandFailed, match="needs no unit to run"):
-        unit.install(Settings(state_dir=tmp_path), tmp_path / "nowhere")
+    with pytest.raises(CommandFailed, match="nothing needs a unit to run"):
+        unit.install(unit.of_cloud(Settings(state_dir=tmp_path)), tmp_path / "nowhere")
 
 
 def test_systemd_is_told_how_the_server_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
