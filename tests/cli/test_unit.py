@@ -30,8 +30,9 @@ def test_a_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
 
 
 def test_a_cloud_in_a_folder_of_its_own_has_a_unit_of_its_own() -> None:
+    clouds = [Settings(state_dir=Path(each), cloud_id="ab12") for each in ("/var/lib/stackyard", "/srv")]
     names = [
-        *(unit.of_cloud(Settings(state_dir=Path(each), cloud_id="ab12")).name for each in ("/var/lib/stackyard", "/srv")),
+        *(unit.of_cloud(each).name for each in clouds),
         *(unit.of_node(Path(state), Path("log")).name for state in ("/var/lib/stackyard-node", "/srv/a", "/srv/b")),
     ]
     assert names[:3] == ["stackyard.service", "stackyard-ab12.service", "stackyard-node.service"]
