@@ -16,10 +16,13 @@ import yaml
 
 from conformance.docker_host import docker_host
 from stackyard.hosts.unix_http import UnixConnection
+from stackyard.kernel.settings import SecurityCompliance
 from stackyard.rooms.network.resources.extension import EXTENSIONS
 from stackyard.testing.personas import Persona
 from stackyard.testing.real_cloud import RealCloud, real_cloud
 
+#: Those that the configuration of Tempest names, and DevStack sets.
+RULES = SecurityCompliance(lockout_failure_attempts=2, lockout_duration=5, unique_last_password_count=2)
 #: What the container suite starts: a shell with curl, as CirrOS has it, and a web server with nginx's first page.
 SHELL_IMAGE, WEB_IMAGE = "conformance/shell", "conformance/web"
 CURL = '#!/bin/sh\nexec wget -q -O - "http://${1#http://}/"\n'
@@ -39,7 +42,7 @@ def world(folder: Path, *, containers: bool) -> Iterator[World]:
     """Up and seeded; purged at the end, whatever happened. `containers`: with the images the container suite starts."""
     with ExitStack() as more:
         static = more.enter_context(_web_server(folder / "static"))
-        cloud = more.enter_context(real_cloud(import_from=[static]))
+        cloud = more.enter_context(real_cloud(import_from=[static], security_compliance=RULES))
         cloud.up()
         if containers:
             _build_container_images(cloud)

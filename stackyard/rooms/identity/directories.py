@@ -85,7 +85,7 @@ class Directories:
 
     def __init__(self, services: Services, open: Open) -> None:
         self._services = services
-        self._open = open
+        self.open = open
         self._known: dict[str, Known] = {}
         self._lock = threading.Lock()
         self.fresh = FRESH
@@ -145,7 +145,7 @@ class Directories:
 
     def _opened(self, domain: Record, options: Mapping[str, Any]) -> Known:
         try:
-            directory, problem = self._open(options), ""
+            directory, problem = self.open(options), ""
         except Misconfigured as error:
             directory, problem = None, str(error)
         return Known(

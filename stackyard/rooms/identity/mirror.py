@@ -71,11 +71,12 @@ def whole(services: Services, domain_id: str, everything: Everything) -> int:
         for team in teams
         for member in team.members
     }
-    named = {public_id(domain_id, "user", each.local_id) for each in people}
     with services.database.read() as tx:
         known_users, known_teams = (_rows(tx, each, domain_id) for each in (users.USER, groups.GROUP))
         theirs = _memberships(tx, known_teams)
-    user_rows, team_rows = [_user(domain_id, each) for each in people], [_group(domain_id, each) for each in teams]
+    user_rows = _of_one_name([_user(domain_id, each) for each in people])
+    team_rows = _of_one_name([_group(domain_id, each) for each in teams])
+    named = {each.id for each in user_rows}
     if known_users and not people:
         raise Misconfigured("the directory shows nobody at all any more, which is not believed: nobody is forgotten")
     changes = [
@@ -87,6 +88,15 @@ def whole(services: Services, domain_id: str, everything: Everything) -> int:
     ]
     _carry_out(services, changes)
     return len(changes)
+
+
+def _of_one_name(rows: Sequence[Record]) -> list[Record]:
+    """One row for each name: of two that have the same, the one whose id comes first."""
+    by_name: dict[str, Record] = {}
+    for row in sorted(rows, key=lambda each: str(each.local_id)):
+        if by_name.setdefault(row.name, row) is not row:
+            log.warning("two of a directory have one name: only the first is known", extra={"row": row.id})
+    return list(by_name.values())
 
 
 def _user(domain_id: str, person: Person) -> Record:
@@ -142,12 +152,15 @@ def _changes(resource: Resource, known: Mapping[str, Record], wanted: Sequence[R
 
 
 def _put(work: Work, resource: Resource, row: Record) -> None:
-    """The row as the directory has it. Whoever has its name already keeps it."""
+    """The row as the directory has it. Whoever of the directory had its name has another by now, which comes next;
+    whoever is not of the directory keeps it."""
     before = work.tx.get(resource.table, id=row.id)
     same_name = work.tx.get(resource.table, domain_id=row.domain_id, name=row.name)
     if same_name is not None and same_name.id != row.id:
-        log.warning("two of a directory have one name: only the first is known", extra={"row": row.id})
-        return
+        if same_name.local_id is None:
+            log.warning("a name in a directory is taken by a user or group of this cloud", extra={"row": row.id})
+            return
+        kernel_rows.change(work, resource, same_name, {"name": same_name.id})
     if before is None:
         kernel_rows.insert(work, resource, row)
         return

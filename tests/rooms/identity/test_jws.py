@@ -97,7 +97,8 @@ FEDERATED = Federated(identity_provider_id="corp", protocol_id="openid", group_i
     ("kind", "scope"), [("unscoped", ""), ("project", "p" * 32), ("domain", "default"), ("system", "system")]
 )
 def test_every_form_carries_every_claim(cloud: Cloud, form: Any, member: str, kind: Kind, scope: str) -> None:
-    origin = Origin(**{member: FEDERATED if member == "federated" else "f" * 32})
+    value: Any = {str: "f" * 32, int: 7}.get(type(getattr(OWN, member)), FEDERATED)
+    origin = Origin(**{member: value})
     provider = Provider(rotation.keys_of(cloud.services), form)
     for where in (origin, OWN):
         claims = Claims(

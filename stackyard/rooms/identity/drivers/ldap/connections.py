@@ -3,18 +3,20 @@
 import queue
 import ssl
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
+from ldap3.core.exceptions import LDAPCommunicationError, LDAPException, LDAPResponseTimeoutError
 
 from stackyard.rooms.identity.driver import Away, Misconfigured
 from stackyard.rooms.identity.drivers.ldap.options import LdapOptions
 
 Answer = TypeVar("Answer")
 _SUCCESS, _INVALID_CREDENTIALS = 0, 49
+#: What says that nobody answers any more, and nothing of what was asked.
+_LOST = (LDAPCommunicationError, LDAPResponseTimeoutError)
 _VERIFY = {"demand": ssl.CERT_REQUIRED, "allow": ssl.CERT_OPTIONAL, "never": ssl.CERT_NONE}
 
 
@@ -32,13 +34,11 @@ class Connections:
         if kept is not None:
             try:
                 return self._asked(*kept, question)
-            except LDAPException:
+            except _LOST:
                 pass
         connection = self._searcher()
-        try:
+        with _told(connection):
             return self._asked(connection, time.monotonic(), question)
-        except LDAPException as error:
-            raise Away(f"{connection.server.name}: {error}") from error
 
     def _asked(self, connection: Any, opened: float, question: Callable[[Any], Answer]) -> Answer:
         try:
@@ -50,13 +50,13 @@ class Connections:
         return answer
 
     def may_bind(self, name: str, password: str) -> bool:
-        """Whether the directory lets somebody in with that password. Raises Away."""
-        connection = self._opened(name, password)
+        """Whether the directory lets somebody in with that password. Raises Away, Misconfigured."""
+        # As bytes, for nothing is to be made of it: what prepares text refuses some, and empties others.
+        connection = self._opened(name, password.encode())
         try:
-            connection.bind()
-            return bool(connection.result["result"] == _SUCCESS)
-        except LDAPException as error:
-            raise Away(f"{connection.server.name}: {error}") from error
+            with _told(connection):
+                connection.bind()
+                return bool(connection.result["result"] == _SUCCESS)
         finally:
             _end(connection)
 
@@ -91,10 +91,11 @@ class Connections:
     def _searcher(self) -> Any:
         connection = self._opened(self._options.user, self._options.password)
         try:
-            connection.bind()
-        except LDAPException as error:
+            with _told(connection):
+                connection.bind()
+        except (Away, Misconfigured):
             _end(connection)
-            raise Away(f"{connection.server.name}: {error}") from error
+            raise
         code, said = connection.result["result"], connection.result["description"]
         if code == _SUCCESS:
             return connection
@@ -103,7 +104,7 @@ class Connections:
             raise Misconfigured("user, password: the directory does not let them in")
         raise Away(f"{connection.server.name}: {said}")
 
-    def _opened(self, user: str | None, password: str | None) -> Any:
+    def _opened(self, user: str | None, password: str | bytes | None) -> Any:
         """A connection to the first server that answers."""
         problems = []
         for url in self._options.urls:
@@ -113,7 +114,7 @@ class Connections:
                 problems.append(f"{url}: {error}")
         raise Away("; ".join(problems))
 
-    def _open(self, url: str, user: str | None, password: str | None) -> Any:
+    def _open(self, url: str, user: str | None, password: str | bytes | None) -> Any:
         tls = self._options.tls
         trusting = ldap3.Tls(
             validate=_VERIFY[tls.required], ca_certs_file=tls.ca_file, ca_certs_path=tls.ca_folder,
@@ -128,6 +129,17 @@ class Connections:
         if tls.start and not connection.start_tls(read_server_info=False):
             raise LDAPException(f"it does not speak TLS: {connection.result['description']}")
         return connection
+
+
+@contextmanager
+def _told(connection: Any) -> Iterator[None]:
+    """Raise Away when the server is lost, and Misconfigured for what is wrong whoever asks."""
+    try:
+        yield
+    except _LOST as error:
+        raise Away(f"{connection.server.name}: {error}") from error
+    except LDAPException as error:
+        raise Misconfigured(f"{connection.server.name}: {error}") from error
 
 
 def _end(connection: Any) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from stackyard.kernel.declare.kinds import Object, Text
-from stackyard.kernel.errors import Forbidden
+from stackyard.kernel.errors import Forbidden, NotFound, Unauthorized
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
@@ -17,8 +17,12 @@ def read(given: Any, path: str) -> str:
 
 
 def prove(tx: Transaction, attempt: Attempt, token: str) -> Proof:
-    """Whoever has a good token is its user; what bounds it bounds the new one."""
-    claims = attempt.tokens.look_up(tx, token).claims
+    """Whoever has a good token is its user; what bounds it bounds the new one. Raises NotFound for one that is not
+    good, as Keystone does: it tells clients that the token has ended, and not that a password is wrong."""
+    try:
+        claims = attempt.tokens.look_up(tx, token).claims
+    except Unauthorized:
+        raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
     if claims.origin.trust_id or claims.origin.access_token_id:
         raise Forbidden("A token issued via delegation cannot be used to get another.", remedy="Use what it came from.")
     return Proof(

@@ -61,14 +61,12 @@ def _check_history(services: Services, verified: Verified, new: str) -> None:
     rules: SecurityCompliance = services.settings.security_compliance
     user, now = verified.user, services.clock.now()
     with services.database.read() as tx:
-        # The new one counts, so one less of the old ones is looked at, as Keystone does.
-        kept = store.history(tx, user.id, max(rules.unique_last_password_count - 1, 0))
+        kept = store.history(tx, user.id, rules.unique_last_password_count)
     if not verified.expired and user.password_set_at is not None:
         compliance.check_age(rules, user.password_set_at, now)
-    hashes = {user.password_hash, *(each.hash for each in kept)} if rules.unique_last_password_count > 1 else set()
-    if any(verify_password(new, each, services.settings.password_cost) for each in hashes):
+    if any(verify_password(new, each.hash, services.settings.password_cost) for each in kept):
         raise BadRequest(
-            "The new password cannot be identical to a previous password. The total number which includes the new "
-            f"password must be unique is {rules.unique_last_password_count}.",
+            "The new password cannot be identical to a previous password: it must differ from the last "
+            f"{rules.unique_last_password_count}.",
             field="user.password",
         )
