@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -39,10 +39,22 @@ class Sample:
         return sorted(self.latencies)[int(len(self.latencies) * 0.99)] * 1000
 
 
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """What processes have used so far, their threads included."""
+    stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / _TICKS
+
+
+def family(pid: int) -> list[int]:
+    """A process and those that it has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in family(int(child)))]
+
+
+def megabytes(pids: Iterable[int]) -> float:
+    """Memory that processes have for themselves, and their shares of what they have in common."""
+    maps = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids)
+    return sum(int(text.partition("\nPss:")[2].split()[0]) for text in maps) / 1024
 
 
 class _Connection(asyncio.Protocol):
@@ -107,17 +119,21 @@ async def _load(
 
 
 def load(
-    port: int, pid: int, next_request: Callable[[], bytes], *, status: int, connections: int, seconds: float
+    port: int, pids: Iterable[int], next_request: Callable[[], bytes], *, status: int, connections: int, seconds: float
 ) -> Sample:
-    """Ask for so many seconds. Raises RuntimeError at the first answer with another status."""
-    before, began = cpu_seconds(pid), time.perf_counter()
+    """Ask for so many seconds. `pids`: the server's processes; what this one uses does not count. Raises RuntimeError
+    at the first answer with another status."""
+    pids = list(pids)
+    before, began = cpu_seconds(pids), time.perf_counter()
     latencies = uvloop.run(_load(port, next_request, status, connections, seconds))
-    return Sample(len(latencies), time.perf_counter() - began, cpu_seconds(pid) - before, latencies)
+    return Sample(len(latencies), time.perf_counter() - began, cpu_seconds(pids) - before, latencies)
 
 
-def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
-    """An HTTP request as bytes."""
+def request(method: str, path: str, token: str, body: bytes = b"", subject: str = "") -> bytes:
+    """An HTTP request as bytes. `subject`: a token that is asked about."""
     lines = [f"{method} {path} HTTP/1.1", "Host: bench", f"X-Auth-Token: {token}", f"Content-Length: {len(body)}"]
+    if subject:
+        lines.append(f"X-Subject-Token: {subject}")
     if body:
         lines.append("Content-Type: application/json")
     return "\r\n".join([*lines, "", ""]).encode() + body

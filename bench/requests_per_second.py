@@ -106,7 +106,7 @@ def measure(servers: list[Server], *, rounds: int, seconds: float, connections: 
             for each in servers:
                 following, status = asked[each.name][kind]
                 sample = load(
-                    each.port, each.process.pid, following, status=status, connections=connections, seconds=seconds
+                    each.port, [each.process.pid], following, status=status, connections=connections, seconds=seconds
                 )
                 if turn:
                     found[each.name].append(sample)
@@ -129,7 +129,7 @@ def profile(each: Server, kind: str, seconds: float) -> None:
     """Load of one kind on a server that profiles itself and tells when it ends."""
     named = next(name for name in kinds_of_request(each) if name.startswith(kind))
     following, status = kinds_of_request(each)[named]
-    load(each.port, each.process.pid, following, status=status, connections=1, seconds=seconds)
+    load(each.port, [each.process.pid], following, status=status, connections=1, seconds=seconds)
 
 
 def main() -> None:

@@ -53,7 +53,7 @@ async def serve(app: Any, port: int, ready: Any) -> None:
     """Serve until standard input ends; `ready` is called in a thread once the server answers."""
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", lifespan="off", log_config=None,
-        access_log=False, server_header=False, date_header=False,
+        access_log=False, server_header=False, date_header=False, proxy_headers=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

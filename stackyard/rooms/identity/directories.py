@@ -20,10 +20,10 @@ from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity import mirror
 from stackyard.rooms.identity.driver import Away, Directory, Misconfigured
-from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.domain_config import store as configurations
 from stackyard.rooms.identity.resources.domain_config.options import OPTIONS
 from stackyard.rooms.identity.resources.domain_config.store import Configuration
+from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.user import store as users
 
 log = logging.getLogger("stackyard.identity")
@@ -114,7 +114,7 @@ class Directories:
         """Every directory there is."""
         named = set(configurations.domains_with(tx, "identity", "driver"))
         files = {path.name.removeprefix("keystone.").removesuffix(".conf") for path in self._files()}
-        there = tx.find(domains.DOMAIN.table, is_domain=True)
+        there = tx.find(projects.PROJECT.table, is_domain=True, domain_id=None)
         found = [self.of(tx, each) for each in there if each.id in named or each.name in files]
         return [each for each in found if each is not None]
 

@@ -10,9 +10,10 @@ NOT_BLANK = r"(?s:.*\S.*)"
 ID_PATTERN = r"[a-zA-Z0-9-]+"
 
 
-def NamedBy(longest: int) -> Field:
-    """A name that is not blank."""
-    return Field(name="name", kind=Text(min=1, max=longest, pattern=NOT_BLANK), required=True, doc="A name for people.")
+def NamedBy(longest: int, *, index: bool = False) -> Field:
+    """A name that is not blank. `index`: there are many, and clients look them up by it."""
+    kind = Text(min=1, max=longest, pattern=NOT_BLANK)
+    return Field(name="name", kind=kind, required=True, index=index, doc="A name for people.")
 
 
 def Reference(name: str, doc: str, *, null: bool = True, required: bool = False) -> Field:

@@ -25,7 +25,7 @@ DOMAIN = Resource(
     table_name="identity_project",
     fields=[
         Field(name="id", kind=Text(max=64), create=False, update=False, doc="The domain's id."),
-        fields.NamedBy(64),
+        fields.NamedBy(64, index=True),
         fields.Description(),
         fields.Enabled(),
         tags_field(),

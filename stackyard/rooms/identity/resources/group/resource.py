@@ -29,7 +29,7 @@ GROUP = Resource(
     table_name="identity_group",
     fields=[
         Id(hex=True),
-        fields.NamedBy(255),
+        fields.NamedBy(255, index=True),
         fields.Reference("domain_id", "The domain that owns the group; the token's unless given."),
         fields.Description(),
         Internal("local_id", Text(max=255), doc="What the domain's directory calls the group, where one keeps it."),

@@ -31,7 +31,7 @@ PROJECT = Resource(
     table_name="identity_project",
     fields=[
         Id(hex=True),
-        fields.NamedBy(64),
+        fields.NamedBy(64, index=True),
         fields.Reference("domain_id", "The domain that owns the project; the token's unless given."),
         fields.Description(),
         fields.Enabled(),

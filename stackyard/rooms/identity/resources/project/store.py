@@ -7,25 +7,26 @@ import msgspec
 import sqlalchemy as sa
 
 from stackyard.kernel.storage.database import Record, Transaction
+from stackyard.kernel.storage.statements import Statement, parameter
 from stackyard.rooms.identity.resources.project import resource
 from stackyard.rooms.identity.resources.user import resource as users
 
 
 def ancestors(tx: Transaction, project_id: str) -> list[Record]:
     """The projects above one, nearest first, ending with its domain."""
-    return tx.all(_above().params(project_id=project_id))
+    return tx.all(_above(), project_id=project_id)
 
 
 @cache
-def _above() -> sa.Select[Any]:
+def _above() -> Statement:
     # Every token that is judged asks for this, and building the statement takes ten times as long as running it.
     project = resource.PROJECT.table
     columns = (project.c.id, project.c.parent_id)
-    start = sa.select(*columns, sa.literal(0).label("depth")).where(project.c.id == sa.bindparam("project_id"))
+    start = sa.select(*columns, sa.literal(0).label("depth")).where(project.c.id == parameter("project_id"))
     line = start.cte("line", recursive=True)
     line = line.union_all(sa.select(*columns, line.c.depth + 1).join(line, project.c.id == line.c.parent_id))
     found = sa.select(project).join(line, line.c.id == project.c.id).where(line.c.depth > 0)
-    return found.order_by(line.c.depth)
+    return Statement(found.order_by(line.c.depth))
 
 
 def descendants(tx: Transaction, project_id: str) -> list[Record]:

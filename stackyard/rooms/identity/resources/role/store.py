@@ -26,7 +26,7 @@ def implied_by(tx: Transaction, prior_role_id: str) -> list[Record]:
 def inferences(tx: Transaction) -> dict[str, list[str]]:
     """Every implication: prior role → the roles it implies directly."""
     found: dict[str, list[str]] = {}
-    for row in tx.all(sa.select(IMPLIED)):
+    for row in tx.find(IMPLIED):
         found.setdefault(row.prior_role_id, []).append(row.implied_role_id)
     return found
 

@@ -25,7 +25,7 @@ USER = Resource(
     table_name="identity_user",
     fields=[
         Id(hex=True),
-        fields.NamedBy(255),
+        fields.NamedBy(255, index=True),
         fields.Reference("domain_id", "The domain that owns the user; the token's unless given."),
         fields.Reference("default_project_id", "The project a token is for when none is asked for."),
         fields.Enabled(),
