@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from stackyard.kernel.holdings import Holdings, everything
 from stackyard.kernel.journal.timeline import timeline
 from stackyard.rooms.container.driver import Image
+from stackyard.rooms.identity.room import ROOM
 from stackyard.testing.cloud import Persona, RunningCloud, Worlds, cloud
 
 PROJECTS, NETWORKING = "/identity/v3/projects", "/networking/v2.0"
@@ -36,6 +38,12 @@ def routed_network(who: Persona) -> dict[str, str]:
 
 def message(answer: Any) -> str:
     return str(answer.json()["error"]["message"])
+
+
+def test_nothing_of_identitys_own_stands_in_the_way() -> None:
+    assert [
+        each.resource.name for each in Holdings([ROOM]).kinds if each.resource.goes_with_owner is not everything
+    ] == []
 
 
 def test_a_project_with_nothing_but_what_the_cloud_made_for_it_goes_with_that(running: RunningCloud) -> None:

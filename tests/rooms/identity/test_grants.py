@@ -57,7 +57,7 @@ def test_an_inherited_grant_holds_below_and_not_there(
     assert granted[0]["scope"] == {"project": {"id": who["project"]}, "OS-INHERIT:inherited_to": "projects"}
     assert granted[0]["links"]["assignment"].endswith("/inherited_to_projects")
     come_out = entries(do, f"effective&user.id={who['users']}")
-    assert [each["scope"] for each in come_out] == [{"project": {"id": child}}]
+    assert [each["scope"] for each in come_out] == [{"project": {"id": child}, "OS-INHERIT:inherited_to": "projects"}]
     do.do("DELETE", f"{path}/{role['id']}/inherited_to_projects")
     assert cloud.log_in("ada", {"project": {"id": child}}, "ada").status_code == 401
 
@@ -208,3 +208,55 @@ def test_what_is_deleted_is_no_longer_assigned(do: Admin, who: dict[str, str], k
         ),
     )
     assert entries(do, f"role.id={role}") == []
+
+
+def test_effective_roles_can_be_narrowed_to_where_they_come_from_and_go(do: Admin, who: dict[str, str]) -> None:
+    child = do.make("project", name="part", parent_id=who["project"])["id"]
+    grandchild = do.make("project", name="screw", parent_id=child)["id"]
+    member, reader = (do.named("role", each)["id"] for each in ("member", "reader"))
+    do.do(
+        "PUT", f"/v3/OS-INHERIT/projects/{who['project']}/groups/{who['groups']}/roles/{member}/inherited_to_projects"
+    )
+    do.grant(f"projects/{child}", f"users/{who['users']}", "reader")
+    user = f"effective&user.id={who['users']}"
+
+    def places(query: str) -> set[tuple[str, str]]:
+        return {(each["scope"]["project"]["id"], each["role"]["id"]) for each in entries(do, query)}
+
+    everything = {(place, role) for place in (child, grandchild) for role in (member, reader)}
+    assert places(user) == everything
+    assert places(f"{user}&scope.project.id={grandchild}") == {(grandchild, member), (grandchild, reader)}
+    assert places(f"{user}&scope.project.id={who['project']}") == set()
+    assert places(f"{user}&scope.project.id={child}&include_subtree") == everything
+    assert places(f"{user}&scope.OS-INHERIT:inherited_to=projects&role.id={member}") == {
+        (child, member),
+        (grandchild, member),
+    }
+    assert places(f"{user}&scope.project.id={child}&role.id={reader}") == {(child, reader)}
+    assert places(f"scope.project.id={child}&include_subtree") == {(child, reader)}
+    links = entries(do, f"{user}&scope.project.id={grandchild}&role.id={member}")[0]["links"]
+    assert links["membership"].endswith(f"/v3/groups/{who['groups']}/users/{who['users']}")
+    assert links["assignment"].endswith("/inherited_to_projects")
+
+
+def test_effective_roles_on_the_system_are_listed_when_asked_for(do: Admin, who: dict[str, str]) -> None:
+    do.grant("system", f"groups/{who['groups']}", "reader")
+    assert entries(do, f"effective&user.id={who['users']}") == []
+    [found] = entries(do, f"effective&user.id={who['users']}&scope.system=all")
+    assert found["scope"] == {"system": {"all": True}}
+    assert len(entries(do, f"group.id={who['groups']}")) == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "user.id=a&group.id=b",
+        "scope.project.id=a&scope.domain.id=b",
+        "scope.project.id=a&scope.system=all",
+        "effective&group.id=a",
+        "effective&scope.domain.id=a&scope.OS-INHERIT:inherited_to=projects",
+        "include_subtree",
+    ],
+)
+def test_filters_that_can_find_nothing_are_refused(cloud: Cloud, admin: str, query: str) -> None:
+    assert cloud.ask("GET", f"/v3/role_assignments?{query}", token=admin).status_code == 400

@@ -10,24 +10,26 @@ from stackyard.rooms.identity import render
 from stackyard.rooms.identity.errors import denied
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.assignment import effective
-from stackyard.rooms.identity.resources.assignment.effective import Held, Names
+from stackyard.rooms.identity.resources.assignment.effective import Held, Names, Wanted
 from stackyard.rooms.identity.resources.project import store as projects
 
 _SCOPES = ("scope.project.id", "scope.domain.id", "scope.system")
+#: Set by being there.
+_FLAGS = ("effective", "include_names", "include_subtree")
 
 
 def list_assignments(work: Work, request: Request) -> dict[str, Any]:
     """The assignments that match the query. Raises BadRequest for filters that exclude one another."""
-    query = dict(request.query)
+    query = {name: value for name, value in request.query.items() if value or name in _FLAGS}
     _check(query)
     tree = _is_set(query, "include_subtree")
     action = "list_role_assignments_for_tree" if tree else "list_role_assignments"
     if not work.allows(f"identity:{action}", _policy_target(work, query, tree=tree)):
         raise denied(action)
-    found = effective.all_of(work.tx) if _is_set(query, "effective") else effective.as_granted(work.tx)
-    scopes = _tree(work, query["scope.project.id"]) if tree else None
+    wanted = _wanted(work, query, tree=tree)
+    found = effective.all_of(work.tx, wanted) if _is_set(query, "effective") else effective.as_granted(work.tx, wanted)
     names = Names(work.tx)
-    chosen = [each for each in found if _matches(each, query, scopes) and _visible(work, names, each)]
+    chosen = [each for each in found if _visible(work, names, each)]
     shown = [_entity(work, each, names if _is_set(query, "include_names") else None) for each in chosen]
     return render.listing(work, "role_assignments", shown, "role_assignments")
 
@@ -42,6 +44,11 @@ def _check(query: Mapping[str, str]) -> None:
             raise BadRequest(f"Specify {first} or {second}, not both.", field=second)
     if _is_set(query, "effective") and "group.id" in query:
         raise BadRequest("Combining effective and group filter will always result in an empty list.", field="group.id")
+    if _is_set(query, "effective") and {"scope.domain.id", "scope.OS-INHERIT:inherited_to"} <= query.keys():
+        raise BadRequest(
+            "Combining effective, domain and inherited filters will always result in an empty list.",
+            field="scope.OS-INHERIT:inherited_to",
+        )
     if _is_set(query, "include_subtree") and "scope.project.id" not in query:
         raise BadRequest(
             "scope.project.id must be specified if include_subtree is also specified.", field="scope.project.id"
@@ -59,25 +66,25 @@ def _policy_target(work: Work, query: Mapping[str, str], *, tree: bool) -> dict[
     )
 
 
-def _tree(work: Work, project_id: str) -> set[str]:
-    return {project_id, *(each.id for each in projects.descendants(work.tx, project_id))}
-
-
-def _matches(held: Held, query: Mapping[str, str], tree: set[str] | None) -> bool:
-    wanted = {"role.id": held.role_id, "user.id": held.user_id, "group.id": held.group_id}
-    if any(name in query and query[name] != value for name, value in wanted.items()):
-        return False
-    if "scope.OS-INHERIT:inherited_to" in query and not held.target.inherited:
-        return False
-    if tree is not None:
-        return held.target.type == "project" and held.target.id in tree
-    if "scope.system" in query:
-        return held.target.type == "system"
-    return all(
-        (held.target.type, held.target.id) == (kind, query[f"scope.{kind}.id"])
-        for kind in ("project", "domain")
-        if f"scope.{kind}.id" in query
+def _wanted(work: Work, query: Mapping[str, str], *, tree: bool) -> Wanted:
+    kind = next((each for each in ("project", "domain", "system") if any(_names(name, each) for name in query)), None)
+    place = query.get(f"scope.{kind}.id")
+    places = {place} if place else set()
+    if tree and place:
+        places |= {each.id for each in projects.descendants(work.tx, place)}
+    inherited = query.get("scope.OS-INHERIT:inherited_to")
+    return Wanted(
+        role_id=query.get("role.id"),
+        user_id=query.get("user.id"),
+        group_id=query.get("group.id"),
+        kind=kind,
+        places=frozenset(places) if places else None,
+        inherited=None if inherited is None else inherited == "projects",
     )
+
+
+def _names(parameter: str, kind: str) -> bool:
+    return parameter in (f"scope.{kind}.id", f"scope.{kind}")
 
 
 def _visible(work: Work, names: Names, held: Held) -> bool:

@@ -4,8 +4,9 @@ Effective means: what is assigned to the user or to their groups, on the target 
 above it and its domain, with every role those imply. Roles that belong to a domain only serve to imply others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -106,6 +107,12 @@ def remove_target(tx: Transaction, target_id: str) -> None:
 def remove_role(tx: Transaction, role_id: str) -> None:
     """Revoke a role everywhere."""
     tx.delete(ASSIGNMENT, role_id=role_id)
+
+
+def matching(tx: Transaction, **among: Collection[Any] | None) -> list[Record]:
+    """The assignments whose columns have one of these values; None is any."""
+    chosen = (ASSIGNMENT.c[name].in_(values) for name, values in among.items() if values is not None)
+    return tx.all(sa.select(ASSIGNMENT).where(*chosen))
 
 
 def of_user(tx: Transaction, user_id: str, also: Sequence[str] = ()) -> list[Record]:

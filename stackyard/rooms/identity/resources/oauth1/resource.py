@@ -2,6 +2,7 @@
 
 from stackyard.kernel.declare.kinds import Anything, ListOf, Text, Timestamp
 from stackyard.kernel.declare.resource import Action, Field, Id, Internal, ReadOnly, Resource, everyone
+from stackyard.kernel.holdings import everything
 from stackyard.rooms.identity import fields
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
 from stackyard.rooms.identity.resources.oauth1 import rules
@@ -61,6 +62,7 @@ ACCESS_TOKEN = Resource(
         Internal("key_id", Text(max=32), null=False, index=True, doc="The key that sealed it."),
     ],
     visible=everyone,
+    goes_with_owner=everything,
     view=rules.view_token,
     policy={
         "list": allow("list_access_tokens", ADMIN, ("project",)),
