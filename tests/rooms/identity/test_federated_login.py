@@ -249,7 +249,7 @@ def test_a_membership_outlives_the_token_by_the_time_of_the_provider(
     assert rescoped(cloud, unscoped, project_scope("demo")).status_code == 401
     earlier = log_in(cloud, acme.token()).headers["X-Subject-Token"]
     log_in(cloud, acme.token(groups=["hr"]))
-    assert rescoped(cloud, earlier, project_scope("demo")).status_code == 401
+    assert rescoped(cloud, earlier, project_scope("demo")).status_code == 404
     log_in(cloud, acme.token())
     clock.ahead += type(clock.ahead)(minutes=11)
     assert end_memberships(cloud.services).examined == 1
@@ -387,6 +387,15 @@ def challenge_of(verifier: str) -> str:
     import hashlib
 
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def test_who_must_prove_more_gets_no_token_by_a_browser_either(cloud: Cloud, do: Admin, browser: Browser) -> None:
+    browser.back(agreed(browser.begin()))
+    user = call(do, 200, "GET", "/v3/users?unique_id=jane")["users"][0]
+    options = {"multi_factor_auth_enabled": True, "multi_factor_auth_rules": [["mapped", "totp"]]}
+    do.change("user", user["id"], options=options)
+    answer = browser.back(agreed(browser.begin()))
+    assert (answer.status_code, "Openstack-Auth-Receipt" in answer.headers) == (401, True)
 
 
 def test_the_way_by_the_protocol_alone_leads_to_its_one_provider(

@@ -23,7 +23,7 @@ def authenticate(tx: Transaction, attempt: Attempt, wanted: Wanted, *, catalog: 
     proofs = [METHODS[name].prove(tx, attempt, given) for name, given in wanted.methods.items()]
     proved = [each for each in proofs if isinstance(each, Proof)]
     if len(proved) == len(proofs) and wanted.trust_id is None:
-        return _issued(tx, attempt, wanted, proved, catalog)
+        return issued(tx, attempt, wanted, proved, catalog)
     return lambda: _later(attempt, wanted, proofs, catalog)
 
 
@@ -31,10 +31,11 @@ def _later(attempt: Attempt, wanted: Wanted, proofs: Sequence[Proving], catalog:
     proved = [each if isinstance(each, Proof) else each() for each in proofs]
     # A trust may be good for so many tokens: to make one and to count it is one transaction.
     with attempt.database.write() if wanted.trust_id else attempt.database.read() as tx:
-        return _issued(tx, attempt, wanted, proved, catalog)
+        return issued(tx, attempt, wanted, proved, catalog)
 
 
-def _issued(tx: Transaction, attempt: Attempt, wanted: Wanted, proofs: Sequence[Proof], catalog: bool) -> Reply:
+def issued(tx: Transaction, attempt: Attempt, wanted: Wanted, proofs: Sequence[Proof], catalog: bool) -> Reply:
+    """The answer to what was proved: a token, or a receipt when more has to be."""
     proof = together(wanted.methods, [*proofs, *receipt.earlier(tx, attempt)])
     user = users.by_id(tx, proof.user_id)
     if user is not None and (required := factors.unmet(user, proof.methods)):

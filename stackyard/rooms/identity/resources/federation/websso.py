@@ -25,11 +25,14 @@ from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.secret import CloudSecret
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
+from stackyard.rooms.identity.resources.authentication.attempt import Attempt
+from stackyard.rooms.identity.resources.authentication.authenticate import issued
+from stackyard.rooms.identity.resources.authentication.by_mapping import Vouched
+from stackyard.rooms.identity.resources.authentication.wanted import Wanted
 from stackyard.rooms.identity.resources.federation import store, vouched
 from stackyard.rooms.identity.resources.federation.connections import Oidc
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
-from stackyard.rooms.identity.resources.token.proof import UNSCOPED, Proof, together
-from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.resources.token.proof import Proof
 
 #: Seconds that somebody may take to log in at the provider.
 PATIENCE = 600
@@ -120,16 +123,21 @@ class _Attempt:
 
     def _handed_on(self, origin: str, assertion: Assertion, state: str) -> Reply:
         proof = vouched.admit(self.work.services, self.way, assertion, self.work.request_id)
-        page, policy = _form(origin, self._token(proof))
+        answer = self._answer(proof)
+        if answer.status != 201:
+            return answer
+        page, policy = _form(origin, answer.headers["X-Subject-Token"])
         gone = self._cookie(state, "", 0) if state else {}
         headers = {"Content-Security-Policy": policy, "X-Frame-Options": "DENY", **gone, **_NO_STORE}
         return Reply(data=page.encode(), content_type="text/html; charset=utf-8", headers=headers)
 
-    def _token(self, proof: Proof) -> str:
-        tokens: Tokens = self.work.services.bound["identity"]
+    def _answer(self, proof: Proof) -> Reply:
+        """What the same person would be answered by a program: a token, unless they must prove more."""
+        services = self.work.services
+        attempt = Attempt(services=services, request=self.request, tokens=services.bound["identity"])
+        said = Vouched(self.way.provider.id, self.way.protocol.id)
         with self.work.database.read() as tx:
-            text, _ = tokens.issue(tx, together(["mapped"], [proof]), UNSCOPED)
-        return text
+            return issued(tx, attempt, Wanted(methods={"mapped": said}, scope="unscoped"), [proof], False)
 
     def _login(self) -> Login:
         """The login that this request ends: of the same browser, way and state, and in time."""
