@@ -80,6 +80,7 @@ APPLICATION_CREDENTIAL = Resource(
     visible=everyone,
     goes_with_owner=everything,
     unique=[("user_id", "name")],
+    target=rules.target,
     load=rules.load,
     view=rules.view,
     policy={

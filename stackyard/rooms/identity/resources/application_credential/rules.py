@@ -1,7 +1,7 @@
 """Use cases of application credentials."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -19,6 +19,15 @@ from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.role import resource as roles
 from stackyard.rooms.identity.resources.role import store as role_store
 from stackyard.rooms.identity.resources.token import delegation
+
+
+def target(work: Work, credential: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What check strings may name. One below another user's path is judged as its owner's, so that nobody learns by
+    their own path what others have."""
+    if "id" in credential or "id" not in work.params:
+        return {}
+    elsewhere = store.by_id(work.tx, work.params["id"])
+    return {"user_id": elsewhere.user_id} if elsewhere else {}
 
 
 def hash_secret(services: Services, caller: Caller, wanted: Record) -> None:

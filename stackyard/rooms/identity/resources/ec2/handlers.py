@@ -57,18 +57,19 @@ def delete(work: Work, request: Request) -> None:
 
 
 def _found(work: Work, request: Request, action: str) -> Record:
+    """What the path names: by its access key alone, as in Keystone; policy is asked about its owner. A key that nobody
+    has is 404 to everybody."""
     access = request.params["access"]
     found = store.by_id(work.tx, rules.access_id(access))
-    _judge(work, action, found.user_id if found else None)
-    if found is None or found.type != "ec2" or found.user_id != request.params["user_id"]:
+    if found is None or found.type != "ec2":
         raise unknown("credential", access)
+    _judge(work, action, found.user_id)
     delegation.within_project(work, found.project_id)
     return found
 
 
-def _judge(work: Work, action: str, owner: str | None) -> None:
-    target = {"target.credential.user_id": owner} if owner else {}
-    if not work.allows(f"identity:{action}", target):
+def _judge(work: Work, action: str, owner: str) -> None:
+    if not work.allows(f"identity:{action}", {"target.credential.user_id": owner}):
         raise denied(action)
 
 
