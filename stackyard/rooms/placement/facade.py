@@ -111,9 +111,10 @@ def claim(work: Work, consumer: Consumer, needs: Needs, candidates: Sequence[Can
     naming each candidate and what it lacks, by how much."""
     wanted = _positive(needs)
     uuids = [each.provider for each in candidates]
-    have, free = store.inventories(work, uuids), _used_by_others(work, consumer.id, uuids)
+    before = allocated.of_consumers(work, [consumer.id])
+    have, taken = store.inventories(work, uuids), _used_by_others(work, before, uuids)
     lacks = {
-        each.name: each.refusal or _lacks(have.get(each.provider, {}), free.get(each.provider, {}), wanted)
+        each.name: each.refusal or _lacks(have.get(each.provider, {}), taken.get(each.provider, {}), wanted)
         for each in candidates
     }
     fitting = [each for each in candidates if not lacks[each.name]]
@@ -122,10 +123,10 @@ def claim(work: Work, consumer: Consumer, needs: Needs, candidates: Sequence[Can
 
     def room(each: Candidate) -> int:
         inventory = have[each.provider].get(spread)
-        return inventory.capacity - free.get(each.provider, {}).get(spread, 0) if inventory else 0
+        return inventory.capacity - taken.get(each.provider, {}).get(spread, 0) if inventory else 0
 
     chosen = max(fitting, key=room)
-    _write(work, consumer, {chosen.provider: wanted})
+    _write(work, consumer, {chosen.provider: wanted}, before)
     said = ", ".join(f"{amount} {name}" for name, amount in wanted.items())
     work.event(consumer.id, "claimed", f"{said} of {chosen.name} are claimed for it")
     return chosen.provider
@@ -135,9 +136,9 @@ def _positive(needs: Needs) -> dict[str, int]:
     return {name: amount for name, amount in needs.items() if amount > 0}
 
 
-def _used_by_others(work: Work, consumer: str, providers: Sequence[str]) -> dict[str, dict[str, int]]:
+def _used_by_others(work: Work, own: Sequence[Record], providers: Sequence[str]) -> dict[str, dict[str, int]]:
     found = allocated.usages(work, providers)
-    for row in allocated.of_consumers(work, [consumer]):
+    for row in own:
         if row.provider in found:
             found[row.provider][row.resource_class] -= row.used
     return found
@@ -152,12 +153,15 @@ def _lacks(have: Mapping[str, Inventory], taken: Mapping[str, int], needs: Needs
     return ", ".join(f"{name}: {why}" for name, why in said.items() if why)
 
 
-def _write(work: Work, consumer: Consumer, having: Mapping[str, Mapping[str, int]]) -> None:
+def _write(
+    work: Work, consumer: Consumer, having: Mapping[str, Mapping[str, int]], before: Sequence[Record]
+) -> None:
     wanted = Wanted(
         consumer=consumer.id, having=having, project_id=consumer.project_id, user_id=consumer.user_id,
         consumer_type=consumer.type,
     )  # fmt: skip
-    known, before = allocated.consumers(work, [consumer.id]), allocated.of_consumers(work, [consumer.id])
+    # Who has nothing is not known as a consumer.
+    known = allocated.consumers(work, [consumer.id]) if before else {}
     allocations.write(work, [wanted], known, before)
 
 
@@ -168,7 +172,7 @@ def change(work: Work, consumer: Consumer, needs: Needs, candidate: Candidate) -
 
 def record(work: Work, consumer: Consumer, provider: str, needs: Needs) -> None:
     """Write down what a consumer has already, whether there was room for it or not: what a host does is so."""
-    _write(work, consumer, {provider: _positive(needs)})
+    _write(work, consumer, {provider: _positive(needs)}, allocated.of_consumers(work, [consumer.id]))
 
 
 def release(work: Work, consumer: str) -> None:

@@ -161,6 +161,15 @@ def test_older_versions_know_less(yard: Yard) -> None:
     assert yard.found(("resources", "CUSTOM_CORE:4,CUSTOM_DISK:5"), version="1.28")[0] == "apart CORE 4 + apart DISK 5"
 
 
+def test_a_search_that_leads_nowhere_ends(admin: Placement) -> None:
+    top = admin.provider()
+    for _ in range(9):
+        admin.provider(parent=top, CUSTOM_PORT=1)
+    groups = "&".join(f"resources{number}=CUSTOM_PORT:1" for number in range(1, 15))
+    found = admin.get(f"/allocation_candidates?{groups}&group_policy=isolate")
+    assert found == {"allocation_requests": [], "provider_summaries": {}}
+
+
 @pytest.mark.parametrize(
     ("version", "query", "code"),
     [

@@ -49,7 +49,8 @@ def replace(work: Work, wanted: Sequence[Wanted]) -> None:
 def write(work: Work, wanted: Sequence[Wanted], known: Mapping[str, Record], before: Iterable[Record]) -> None:
     """Write it down, whatever there is room for."""
     for each in wanted:
-        store.replace(work, _consumer(each, known.get(each.consumer)), each.having)
+        before_it = known.get(each.consumer)
+        store.replace(work, _consumer(each, before_it), each.having, before_it is not None)
     emptied = {each.consumer for each in wanted if not each.having}
     left = {row.provider for row in before if row.consumer in emptied}
     providers.advance(work, left.union(*(each.having for each in wanted)))

@@ -100,9 +100,11 @@ def rename_class(work: Work, old: str, new: str) -> None:
     work.tx.update(ALLOCATIONS, {"resource_class": new}, resource_class=old)
 
 
-def replace(work: Work, consumer: Record, having: Mapping[str, Mapping[str, int]]) -> None:
-    """Write a consumer and what it has, in place of what it had; one that has nothing is forgotten."""
-    remove(work, [consumer.uuid])
+def replace(work: Work, consumer: Record, having: Mapping[str, Mapping[str, int]], known: bool) -> None:
+    """Write a consumer and what it has, in place of what it had (if it is `known`); one that has nothing is
+    forgotten."""
+    if known:
+        remove(work, [consumer.uuid])
     if not having:
         return
     work.tx.insert(CONSUMERS, consumer)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from stackyard.rooms.placement.resources.allocation_candidate.asked import Asked, Group
 from stackyard.rooms.placement.resources.allocation_candidate.landscape import Landscape, Provider
 
-#: So many candidates are enough for anyone; a request for more things than that can be answered by fewer.
+#: So many candidates are enough for anyone.
 MOST = 10_000
+#: How many combinations are tried. Where that is not enough, what was found by then is the answer.
+PATIENCE = 300_000
 
 #: Amounts by provider and class.
 Amounts = dict[tuple[str, str], int]
@@ -65,27 +67,46 @@ def _candidates(landscape: Landscape, asked: Asked) -> Iterator[Candidate]:
             if len(before) == number:
                 before.append(options)
     complete = [options for options in by_anchor.values() if len(options) == len(asked.groups)]
-    walks = [_combined(landscape, asked, options, (), {}) for options in complete]
+    walk = _Walk(landscape, asked)
+    walks = [walk.combined(sorted(options, key=len), (), {}) for options in complete]
     # In turn from each tree, so that the first few are not all from one.
     yield from (each for turn in itertools.zip_longest(*walks) for each in turn if each is not None)
 
 
-def _combined(
-    landscape: Landscape, asked: Asked, options: list[list[Option]], chosen: tuple[Option, ...], amounts: Amounts
-) -> Iterator[Candidate]:
-    """One option for each group, as long as they go together."""
-    if len(chosen) == len(options):
-        if _in_subtrees(landscape, asked, chosen):
-            yield Candidate(amounts, {each.group.suffix: sorted(each.providers) for each in chosen})
-        return
-    for option in options[len(chosen)]:
-        if asked.isolate and option.group.suffix and not _apart(option, chosen):
-            continue
+class _Walk:
+    """Tries options of all groups together, as long as they go together and there is patience left."""
+
+    def __init__(self, landscape: Landscape, asked: Asked) -> None:
+        self._landscape = landscape
+        self._asked = asked
+        self._patience = PATIENCE
+
+    def combined(
+        self, options: list[list[Option]], chosen: tuple[Option, ...], amounts: Amounts
+    ) -> Iterator[Candidate]:
+        """The candidates that begin with what is chosen."""
+        if len(chosen) == len(options):
+            if _in_subtrees(self._landscape, self._asked, chosen):
+                yield Candidate(amounts, {each.group.suffix: sorted(each.providers) for each in chosen})
+            return
+        for option in options[len(chosen)]:
+            self._patience -= 1
+            if self._patience < 0:
+                return
+            together = self._with(option, chosen, amounts)
+            if together is not None:
+                yield from self.combined(options, (*chosen, option), together)
+
+    def _with(self, option: Option, chosen: tuple[Option, ...], amounts: Amounts) -> Amounts | None:
+        """The amounts with those of one option more; None when it does not go with the others."""
+        if self._asked.isolate and option.group.suffix and not _apart(option, chosen):
+            return None
         together = dict(amounts)
         for key, amount in option.amounts:
             together[key] = together.get(key, 0) + amount
-        if all(landscape.providers[uuid].could(name, together[uuid, name]) for (uuid, name), _ in option.amounts):
-            yield from _combined(landscape, asked, options, (*chosen, option), together)
+        providers = self._landscape.providers
+        fits = all(providers[uuid].could(name, together[uuid, name]) for (uuid, name), _ in option.amounts)
+        return together if fits else None
 
 
 def _apart(option: Option, chosen: tuple[Option, ...]) -> bool:
@@ -145,7 +166,9 @@ def _from_tree(landscape: Landscape, group: Group) -> dict[str, list[Option]]:
         for uuid, anchor in _able(landscape, group, name, amount):
             able.setdefault(anchor, {}).setdefault(name, []).append(uuid)
     complete = {anchor: each for anchor, each in able.items() if len(each) == len(group.resources)}
-    return {anchor: list(_chosen(landscape, group, each)) for anchor, each in complete.items()}
+    return {
+        anchor: list(itertools.islice(_chosen(landscape, group, each), MOST)) for anchor, each in complete.items()
+    }
 
 
 def _able(landscape: Landscape, group: Group, name: str, amount: int) -> Iterator[tuple[str, str]]:
