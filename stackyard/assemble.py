@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from stackyard.hosts import machine
 from stackyard.hosts.dockerd import Engine, ExistingEngine, PrivateEngine
@@ -48,7 +48,6 @@ from stackyard.node.neighbours import Neighbours
 from stackyard.node.runtime import Node
 from stackyard.node.server import ConnectedNodes
 from stackyard.rooms.container.driver import ContainerDriver
-from stackyard.rooms.container.drivers.docker.driver import DockerDriver
 from stackyard.rooms.container.room import ROOM as CONTAINER
 from stackyard.rooms.identity import facade as identity
 from stackyard.rooms.identity.room import ROOM as IDENTITY
@@ -56,9 +55,12 @@ from stackyard.rooms.image import facade as image
 from stackyard.rooms.image.room import ROOM as IMAGE
 from stackyard.rooms.network import facade as network
 from stackyard.rooms.network.driver import NetworkDriver
-from stackyard.rooms.network.drivers.native.driver import NativeDriver
 from stackyard.rooms.network.room import ROOM as NETWORK
 from stackyard.rooms.placement.room import ROOM as PLACEMENT
+
+if TYPE_CHECKING:
+    from stackyard.rooms.container.drivers.docker.driver import DockerDriver
+    from stackyard.rooms.network.drivers.native.driver import NativeDriver
 
 ROOMS: Sequence[Room] = (IDENTITY, PLACEMENT, IMAGE, NETWORK, CONTAINER)
 CONTRACTS: Mapping[str, type] = {"container": ContainerDriver, "network": NetworkDriver}
@@ -73,10 +75,22 @@ class Host:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.engine = _engine(settings)
-        self.container = DockerDriver(self.engine.url, settings.cloud_id, spool=settings.state_dir)
-        self.network = NativeDriver(settings.cloud_id, settings.state_dir / "network")
 
-    @property
+    # The drivers are imported when they are first asked for: their libraries are a third of what a server loads, and
+    # the API answers before it needs them.
+
+    @cached_property
+    def container(self) -> "DockerDriver":
+        """The driver of its engine."""
+
+        return DockerDriver(self.engine.url, self._settings.cloud_id, spool=self._settings.state_dir)
+
+    @cached_property
+    def network(self) -> "NativeDriver":
+        """The driver of its networks."""
+
+        return NativeDriver(self._settings.cloud_id, self._settings.state_dir / "network")
+
     def drivers(self) -> Mapping[str, object]:
         """The drivers by room."""
         return {"container": self.container, "network": self.network}
@@ -113,7 +127,7 @@ class RemoteHost:
         self.host.engine.start().wait_ready(60)
         observer = Observer()
         observer.tracer = tracer("", os.environ, "stackyard-node", self._home.record().name)
-        return Agent(self._home, self.host.drivers, CONTRACTS, self._facts, changed, observer=observer)
+        return Agent(self._home, self.host.drivers(), CONTRACTS, self._facts, changed, observer=observer)
 
     def _facts(self) -> HostFacts:
         return cast(HostFacts, machine.facts(self._home.folder))
@@ -133,10 +147,10 @@ def _engine(settings: Settings) -> Engine:
 @dataclass(kw_only=True)
 class Cloud:
     """A whole cloud in this process. `prepare`, `connect`, `start` bring it up, `stop` down; what runs on the host
-    stays."""
+    stays. drivers: this host's by room, or what gives them when they are connected."""
 
     settings: Settings
-    drivers: Mapping[str, object]
+    drivers: Mapping[str, object] | Callable[[], Mapping[str, object]]
     clock: Clock | None = None
     rooms: Sequence[Room] = ROOMS
     facts: HostFacts | None = None
@@ -167,7 +181,7 @@ class Cloud:
             place=None if self.database.is_sqlite else _place(self.settings),
         )  # fmt: skip
         self.node = Node(
-            self._facts().hostname, self.drivers, CONTRACTS, self._facts, {"servers": ServerList}, observer=observer
+            self._facts().hostname, {}, CONTRACTS, self._facts, {"servers": ServerList}, observer=observer
         )
         self.authority.own_node = self.node.name
         self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
@@ -235,6 +249,7 @@ class Cloud:
 
     def connect(self) -> None:
         """Connect this host's node. Its drivers re-attach to what runs."""
+        self.node.carry(self.drivers() if callable(self.drivers) else self.drivers)
         ours, theirs = pair()
         self.nodes.attach(ours)
         self.node.connect(theirs)

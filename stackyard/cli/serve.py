@@ -202,7 +202,7 @@ class Server:
             "nodes": [{"name": each.name, "connected": each.connected} for each in self.cloud.nodes.states()],
             "health": self.cloud.health.standing(), "operations": self._operations(),
             "reconcilers": msgspec.to_builtins(self.cloud.reconcilers.statuses()),
-            "warnings": [*self.trouble, *self.host.network.warnings()],
+            "warnings": [*self.trouble, *(self.host.network.warnings() if self.phase == "ready" else [])],
         }  # fmt: skip
 
     def _operations(self) -> dict[str, int]:

@@ -50,7 +50,9 @@ class Node:
         observer: Observer | None = None,
     ) -> None:
         self.name = name
-        self._targets = {room: Target(Contract(contracts[room]), driver) for room, driver in drivers.items()}
+        self._contracts = contracts
+        self._targets: dict[str, Target] = {}
+        self.carry(drivers)
         self._services = {service: Contract(protocol) for service, protocol in (services or {}).items()}
         self._facts = facts
         self._announce_every = announce_every
@@ -60,6 +62,10 @@ class Node:
         self._changing = threading.Lock()
         self._closed = threading.Event()
         self._streams: dict[str, Any] = {}
+
+    def carry(self, drivers: Mapping[str, object]) -> None:
+        """Run these drivers too. To be called before it is connected or started."""
+        self._targets.update({room: Target(Contract(self._contracts[room]), each) for room, each in drivers.items()})
 
     def start(self) -> None:
         """Begin to announce and to watch; `connect` may come before or after."""
