@@ -82,12 +82,14 @@ class Host:
     @cached_property
     def container(self) -> "DockerDriver":
         """The driver of its engine."""
+        from stackyard.rooms.container.drivers.docker.driver import DockerDriver
 
         return DockerDriver(self.engine.url, self._settings.cloud_id, spool=self._settings.state_dir)
 
     @cached_property
     def network(self) -> "NativeDriver":
         """The driver of its networks."""
+        from stackyard.rooms.network.drivers.native.driver import NativeDriver
 
         return NativeDriver(self._settings.cloud_id, self._settings.state_dir / "network")
 
