@@ -45,8 +45,19 @@ def item(work: Work, resource: Resource, record: Record) -> dict[str, Any]:
 
 
 def collection(work: Work, resource: Resource, records: Sequence[Record], path: str) -> dict[str, Any]:
-    """A list of objects at a path of its own."""
-    return listing(work, resource.many, [item(work, resource, each) for each in records], path)
+    """A list of objects at a path of its own, narrowed by the filters of the resource's own list."""
+    chosen = [each for each in records if _matches(work, resource, each)]
+    return listing(work, resource.many, [item(work, resource, each) for each in chosen], path)
+
+
+def _matches(work: Work, resource: Resource, record: Record) -> bool:
+    for name, text in work.query.items():
+        field = resource.all_fields.get(name)
+        if field is not None and field.filter and field.stored and field.read:
+            wanted = text if field.kind.storage == "text" else field.kind.parse(text, name, False)
+            if record[name] != wanted:
+                return False
+    return True
 
 
 def listing(work: Work, plural: str, items: Sequence[Any], path: str) -> dict[str, Any]:

@@ -31,6 +31,11 @@ def on(tx: Transaction, of: Of) -> list[Record]:
     return tx.find(resource.LIMIT.table, **of._asdict())
 
 
+def of_project(tx: Transaction, project_id: str) -> list[Record]:
+    """All limits of a project."""
+    return tx.find(resource.LIMIT.table, project_id=project_id)
+
+
 def of_domain(tx: Transaction, domain_id: str, of: Of) -> int | None:
     """A domain's limit: its own, else the registered one, else None."""
     own = [each for each in on(tx, of) if each.domain_id == domain_id]

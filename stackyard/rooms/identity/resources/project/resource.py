@@ -13,7 +13,7 @@ from stackyard.rooms.identity.policies import (
     domain_reader,
     either,
 )
-from stackyard.rooms.identity.resources.project import going, rules
+from stackyard.rooms.identity.resources.project import going, hierarchy, rules
 from stackyard.rooms.identity.resources.project.tags import MOST, TAG, tags_field
 
 _MEMBERS = "project_id:%(target.project.id)s"
@@ -58,7 +58,7 @@ PROJECT = Resource(
         _tag_filter("not-tags-any", "Projects that have none of these tags."),
     ],
     narrow=rules.narrow,
-    view=rules.view,
+    view=hierarchy.view,
     policy={
         "list": allow("list_projects", either(ADMIN_OR_SYSTEM_READER, domain_reader("target.domain_id"))),
         "show": allow("get_project", _READ),

@@ -45,34 +45,6 @@ def narrow(work: Work, statement: Any, query: Record) -> Any:
     return store.narrowed(statement, query)
 
 
-def view(work: Work, project: Record, shown: dict[str, Any]) -> dict[str, Any]:
-    """Add the hierarchy when asked for."""
-    asked = work.query
-    if ("parents_as_ids" in asked and "parents_as_list" in asked) or (
-        "subtree_as_ids" in asked and "subtree_as_list" in asked
-    ):
-        raise invalid("parents_as_ids", "a tree can be shown as ids or as a list, not as both.")
-    if "parents_as_ids" in asked:
-        shown["parents"] = store.nested_parents(work.tx, project)
-    if "subtree_as_ids" in asked:
-        shown["subtree"] = store.nested_children(work.tx, project.id)
-    if "parents_as_list" in asked:
-        shown["parents"] = _known(work, store.ancestors(work.tx, project.id), shown)
-    if "subtree_as_list" in asked:
-        shown["subtree"] = _known(work, store.descendants(work.tx, project.id), shown)
-    return shown
-
-
-def _known(work: Work, projects: list[Record], like: dict[str, Any]) -> list[dict[str, Any]]:
-    base = like.get("links", {}).get("self", "").rpartition("/")[0]
-    mine = {row.target_id for row in assignments.of_user(work.tx, work.caller.user_id or "")}
-    return [
-        {"project": {**{name: each[name] for name in like if name in each}, "links": {"self": f"{base}/{each.id}"}}}
-        for each in projects
-        if each.id in mine
-    ]
-
-
 def _domain_of_new(work: Work, wanted: Mapping[str, Any]) -> str | None:
     if wanted.get("is_domain"):
         return None

@@ -168,5 +168,7 @@ def groups_of(work: Work, user: Record, body: Record, query: Record) -> dict[str
     """The groups the user is in, and until when."""
     found = [each for each in store.groups_of(work.tx, user.id) if rows.in_reach(work, each)]
     until = memberships.expirations(work.tx, user.id)
-    shown = [{**render.item(work, groups.GROUP, each), "membership_expires_at": until.get(each.id)} for each in found]
-    return render.listing(work, groups.GROUP.many, shown, f"users/{user.id}/groups")
+    answer = render.collection(work, groups.GROUP, found, f"users/{user.id}/groups")
+    for each in answer[groups.GROUP.many]:
+        each["membership_expires_at"] = until.get(each["id"])
+    return answer
