@@ -32,4 +32,9 @@ def test_only_discovery_logging_in_and_an_expired_password_are_open_without_a_to
             "/identity/v3/auth/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}/websso",
             "/identity/v3/auth/OS-FEDERATION/websso/{protocol_id}",
         )),
+        # Programs prove who they are by their secret or signature.
+        "POST   /identity/v3/OS-OAUTH1/access_token", "POST   /identity/v3/OS-OAUTH1/request_token",
+        "POST   /identity/v3/OS-OAUTH2/token",
+        # Gone, for everybody.
+        "GET    /identity/v3/OS-SIMPLE-CERT/ca", "GET    /identity/v3/OS-SIMPLE-CERT/certificates",
     }  # fmt: skip
