@@ -121,6 +121,7 @@ def test_spans_after_a_restart_still_belong(tmp_path: Path) -> None:
         assert receiver.named("create in the engine").parent_span_id == operation.span_id
 
 
+@pytest.mark.thorough
 def test_what_fails_tells_its_reason(tmp_path: Path) -> None:
     with traced(tmp_path) as (running, receiver):
         body = {"image": "nowhere/none", "nets": []}

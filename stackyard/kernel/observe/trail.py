@@ -53,6 +53,8 @@ class _Answered(msgspec.Struct, frozen=True):
     agent: str
     status: int
     asked: Asked
+    #: The answer, where the room has encoded it itself; it is read only here, where nobody waits.
+    encoded: bytes | None = None
 
 
 def is_audited(exchange: "Exchange", status: int) -> bool:
@@ -88,10 +90,11 @@ class Trail:
             resource=endpoint.resource.name if endpoint.resource else None, verb=endpoint.verb,
             given=call.given if call else None, answer=reply.body,
         )  # fmt: skip
+        encoded = reply.data if reply.body is None and "json" in reply.content_type else None
         try:
             self._waiting.put_nowait(_Answered(
                 datetime.now(UTC), endpoint, exchange.caller, exchange.request_id, request.remote_address,
-                request.headers.get("user-agent", ""), reply.status, asked,
+                request.headers.get("user-agent", ""), reply.status, asked, encoded,
             ))  # fmt: skip
         except Full:
             self._count("lost", len(self._sinks))
@@ -128,6 +131,9 @@ class Trail:
 
     def _notification(self, answered: _Answered) -> bytes | None:
         try:
+            if answered.encoded is not None:
+                asked = msgspec.structs.replace(answered.asked, answer=msgspec.json.decode(answered.encoded))
+                answered = msgspec.structs.replace(answered, asked=asked)
             return msgspec.json.encode(notify(answered, self._server), enc_hook=str)
         except Exception:
             log.exception("a request cannot be told of")
