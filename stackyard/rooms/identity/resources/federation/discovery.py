@@ -80,9 +80,10 @@ class Published:
 
 def _keys(published: Mapping[str, Any]) -> dict[str, Any]:
     """The public keys for signatures by their id. What is of a kind that we cannot use is passed over."""
+    keys = published.get("keys")
     usable = [
         each
-        for each in published.get("keys", ())
+        for each in (keys if isinstance(keys, list) else ())
         if isinstance(each, dict) and each.get("use", "sig") == "sig" and each.get("kty") in ("RSA", "EC", "OKP")
     ]
     return {str(each.get("kid", number)): each for number, each in enumerate(usable)}

@@ -159,8 +159,10 @@ def _moment(claims: Claims, name: str) -> float | None:
 
 def _audiences(claims: Claims) -> set[str]:
     """For whom a token is; of one that does not say, for the client that it was made for."""
-    named = claims.get("aud") or claims.get("client_id") or ()
-    return {named} if isinstance(named, str) else {str(each) for each in named}
+    named = claims.get("aud") or claims.get("client_id")
+    if isinstance(named, list):
+        return {str(each) for each in named}
+    return {named} if isinstance(named, str) else set()
 
 
 def _said(names: set[str]) -> str:
