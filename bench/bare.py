@@ -1,9 +1,10 @@
 """The measure of the requests benchmark: what Stackyard's subnet pools answer, written by hand without a kernel.
 
-The same server (uvicorn, uvloop, httptools), the same framework (Falcon's ASGI side), the same database settings
-(SQLite, WAL, synchronous=FULL), the same bytes in the answers; the standard library's sqlite3 and no declaration. It
-checks a token against a table, as a service must, and knows one rule of policy. It validates next to nothing, has no
-pages, filters, policy files, operations or logs: a lower bound for what an answer costs.
+The same server (uvicorn, uvloop, httptools), the same framework (Falcon's ASGI side), the same database with the same
+settings (SQLite in WAL with synchronous=FULL, or PostgreSQL as it comes), the same bytes in the answers; the database's
+driver alone (sqlite3, psycopg) and no declaration. It checks a token against a table, as a service must, and knows one
+rule of policy. A create is one transaction on disk. It validates next to nothing, has no pages, filters, policy files,
+operations, logs, metrics or audit trail: a lower bound for what an answer costs.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from typing import Any
 import falcon
 import falcon.asgi
 import msgspec
+import psycopg
 
 COLUMNS = (
     "id", "name", "description", "project_id", "prefixes", "default_prefixlen", "min_prefixlen", "max_prefixlen",
@@ -26,17 +28,40 @@ _SELECT = f"SELECT {', '.join(COLUMNS)} FROM pools"
 _INSERT = f"INSERT INTO pools VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """The database, with its tables."""
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    for line in ("journal_mode=WAL", "synchronous=FULL"):
-        database.execute(f"PRAGMA {line}")
-    database.execute("CREATE TABLE tokens (hash TEXT PRIMARY KEY, project_id TEXT, role TEXT, expires INTEGER)")
+class Database:
+    """One connection, each statement by itself unless BEGIN and COMMIT are around it; `?` stands for a value."""
+
+    def __init__(self, path: Path, url: str = "") -> None:
+        self._begin = "BEGIN" if url else "BEGIN IMMEDIATE"
+        self._mark = "%s" if url else "?"
+        self._connection: Any
+        if url:
+            self._connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+            return
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        for line in ("journal_mode=WAL", "synchronous=FULL"):
+            self._connection.execute(f"PRAGMA {line}")
+
+    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
+        """The driver's cursor."""
+        return self._connection.execute(sql.replace("?", self._mark), values)
+
+    def change(self, sql: str, values: tuple[Any, ...]) -> None:
+        """One transaction, durable when this returns."""
+        self._connection.execute(self._begin)
+        self.execute(sql, values)
+        self._connection.execute("COMMIT")
+
+
+def open_database(path: Path, url: str = "") -> Database:
+    """The database, with its tables: a file of SQLite's, or an empty one of PostgreSQL's."""
+    database = Database(path, url)
+    database.execute("CREATE TABLE tokens (hash TEXT PRIMARY KEY, project_id TEXT, role TEXT, expires FLOAT)")
     database.execute(
         "CREATE TABLE pools (id TEXT PRIMARY KEY, name TEXT, description TEXT, project_id TEXT, prefixes TEXT,"
         " default_prefixlen INTEGER, min_prefixlen INTEGER, max_prefixlen INTEGER, default_quota INTEGER,"
         " is_default INTEGER, shared INTEGER, ip_version INTEGER, tags TEXT, revision_number INTEGER,"
-        " created_at INTEGER, updated_at INTEGER)"
+        " created_at BIGINT, updated_at BIGINT)"
     )
     database.execute("CREATE INDEX pools_project ON pools (project_id)")
     return database
@@ -61,7 +86,7 @@ def _shown(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 class _Resource:
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
 
     def caller(self, req: falcon.asgi.Request) -> tuple[str, str]:
@@ -84,7 +109,7 @@ class Pools(_Resource):
     async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
         """List."""
         project, _ = self.caller(req)
-        sql = f"{_SELECT} WHERE project_id = ? OR shared ORDER BY created_at, id LIMIT ?"
+        sql = f"{_SELECT} WHERE project_id = ? OR shared = 1 ORDER BY created_at, id LIMIT ?"
         rows = self.database.execute(sql, (project, int(req.get_param("limit") or 1000))).fetchall()
         self.answer(resp, {"subnetpools": [_shown(row) for row in rows]})
 
@@ -99,9 +124,7 @@ class Pools(_Resource):
             str(uuid.uuid4()), given["name"], given.get("description", ""), project,
             msgspec.json.encode(given["prefixes"]).decode(), 8, 8, 32, None, 0, 0, 4, "[]", 0, now, now,
         )  # fmt: skip
-        self.database.execute("BEGIN IMMEDIATE")
-        self.database.execute(_INSERT, row)
-        self.database.execute("COMMIT")
+        self.database.change(_INSERT, row)
         resp.status = falcon.HTTP_201
         self.answer(resp, {"subnetpool": _shown(row)})
 
@@ -118,9 +141,9 @@ class Pool(_Resource):
         self.answer(resp, {"subnetpool": _shown(row)})
 
 
-def application(folder: Path, project: str) -> tuple[Any, str]:
-    """The application, and a token of a member of `project`."""
-    database = open_database(folder / "bare.db")
+def application(folder: Path, project: str, url: str = "") -> tuple[Any, str]:
+    """The application, and a token of a member of `project`. `url`: an empty database of PostgreSQL's."""
+    database = open_database(folder / "bare.db", url)
     token = uuid.uuid4().hex
     database.execute("INSERT INTO tokens VALUES (?, ?, 'member', ?)", (_hash(token), project, time.time() + 3600))
     app = falcon.asgi.App()

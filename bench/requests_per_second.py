@@ -1,7 +1,7 @@
 """Requests per second and p99 of Stackyard against the same handler written bare on the same server, in one run.
 
     .venv/bin/python -m bench.requests_per_second                          on SQLite
-    .venv/bin/python -m bench.requests_per_second --database postgresql+psycopg://…   Stackyard on that empty one
+    .venv/bin/python -m bench.requests_per_second --postgresql             both on a PostgreSQL started for it
     .venv/bin/python -m bench.requests_per_second --profile show           where Stackyard's time goes
 
 Both servers are processes of their own with the settings of `stackyard serve`; the bare one is bench/bare.py. The two
@@ -26,6 +26,7 @@ from typing import Any
 import httpx
 
 from bench.load import Sample, load, request
+from stackyard.testing.postgres import postgres
 
 POOLS = "/networking/v2.0/subnetpools"
 TARGET = 0.5
@@ -135,7 +136,7 @@ def profile(each: Server, kind: str, seconds: float) -> None:
 def main() -> None:
     """The table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database", default="", help="URL of an empty database for Stackyard (default: SQLite)")
+    parser.add_argument("--postgresql", action="store_true", help="both on PostgreSQL (default: SQLite)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each server, after one to warm up")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
     parser.add_argument("--connections", type=int, default=4)
@@ -143,11 +144,15 @@ def main() -> None:
     asked = parser.parse_args()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        extra = ["--database", asked.database] if asked.database else []
-        if asked.profile:
-            extra.append("--profile")
-        ours = stack.enter_context(server("stackyard", f"{folder}/cloud", *extra))
-        bare = stack.enter_context(server("bare", f"{folder}/bare", "--project", ours.project))
+        extra = ["--profile"] if asked.profile else []
+        databases: dict[str, list[str]] = {"ours": [], "bare": []}
+        if asked.postgresql:
+            engine = stack.enter_context(postgres(durable=True))
+            databases = {name: ["--database", engine.database(name)] for name in databases}
+        ours = stack.enter_context(server("stackyard", f"{folder}/cloud", *extra, *databases["ours"]))
+        bare = stack.enter_context(
+            server("bare", f"{folder}/bare", "--project", ours.project, *databases["bare"])
+        )
         for each in (ours, bare):
             for number in range(OBJECTS):
                 each.ask("POST", POOLS, pool(number))

@@ -84,7 +84,7 @@ def main() -> None:
     asked.folder.mkdir(parents=True)
     port = free_port()
     if asked.which == "bare":
-        app, token = application(asked.folder, asked.project)
+        app, token = application(asked.folder, asked.project, asked.database)
         run(app, port, lambda: {"port": port, "token": token, "project": asked.project})
         return
     told, sys.stderr = sys.stderr, (asked.folder / "log").open("w")
