@@ -36,8 +36,9 @@ class Request:
 
 @dataclass(kw_only=True)
 class Reply:
-    """An answer: JSON-able `body`, or raw `data`, or a `stream` of chunks (closed in every case when it has
-    `close`), or `events` that come on the event loop's thread for as long as the client stays."""
+    """An answer: JSON-able `body`, or `data` as it is sent (then `body` is what the audit trail reads), or a `stream`
+    of chunks (closed in every case when it has `close`), or `events` that come on the event loop's thread for as long
+    as the client stays."""
 
     status: int = 200
     body: Any = None

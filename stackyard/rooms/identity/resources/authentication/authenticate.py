@@ -12,7 +12,7 @@ from stackyard.rooms.identity.resources.authentication.attempt import Attempt, P
 from stackyard.rooms.identity.resources.authentication.methods import METHODS
 from stackyard.rooms.identity.resources.authentication.wanted import Wanted
 from stackyard.rooms.identity.resources.project import store as projects
-from stackyard.rooms.identity.resources.token.body import body
+from stackyard.rooms.identity.resources.token.body import body, told
 from stackyard.rooms.identity.resources.token.proof import UNSCOPED, Proof, Scope, together
 from stackyard.rooms.identity.resources.trust.redeeming import redeem
 from stackyard.rooms.identity.resources.user import store as users
@@ -44,7 +44,8 @@ def issued(tx: Transaction, attempt: Attempt, wanted: Wanted, proofs: Sequence[P
         proof = redeem(tx, attempt.services.clock, wanted.trust_id, proof)
     text, token = attempt.tokens.issue(tx, proof, _scope(tx, wanted, proof))
     services = attempt.tokens.catalogs.encoded(tx, token.caller.project_id) if catalog else None
-    return Reply(status=201, data=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+    headers = {"X-Subject-Token": text, "Vary": "X-Auth-Token"}
+    return Reply(status=201, body=told(token), data=body(token, services), headers=headers)
 
 
 def _scope(tx: Transaction, wanted: Wanted, proof: Proof) -> Scope:

@@ -16,7 +16,7 @@ from stackyard.rooms.identity.errors import invalid, unauthenticated
 from stackyard.rooms.identity.resources.application_credential import store as application_credentials
 from stackyard.rooms.identity.resources.credential import rules, store
 from stackyard.rooms.identity.resources.ec2 import signatures
-from stackyard.rooms.identity.resources.token.body import body
+from stackyard.rooms.identity.resources.token.body import body, told
 from stackyard.rooms.identity.resources.token.claims import Origin
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.token.tokens import Tokens
@@ -115,7 +115,8 @@ def _later(work: Work, credential: Record, blob: Mapping[str, Any], *, subject: 
 def _issued(tx: Transaction, tokens: Tokens, credential: Record, proof: Proof, subject: bool) -> Reply:
     text, token = tokens.issue(tx, proof, Scope("project", credential.project_id))
     headers = {"X-Subject-Token": text} if subject else {}
-    return Reply(data=body(token, tokens.catalogs.encoded(tx, credential.project_id)), headers=headers)
+    services = tokens.catalogs.encoded(tx, credential.project_id)
+    return Reply(body=told(token), data=body(token, services), headers=headers)
 
 
 def _proof(tx: Transaction, clock: Clock, credential: Record, blob: Mapping[str, Any]) -> Proof:

@@ -21,6 +21,11 @@ def body(token: Token, catalog: bytes | None) -> bytes:
     return b'{"token":' + own[:-1] + b',"catalog":' + catalog + b"}}"
 
 
+def told(token: Token) -> dict[str, Any]:
+    """What of a new token's answer the audit trail reads: whose it is."""
+    return {"token": {"user": _named(token.user, token.user_domain)}}
+
+
 def _shown(token: Token) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "methods": list(token.claims.methods),
