@@ -1,15 +1,19 @@
-"""`stackyard identity keys | rotate-keys | map | providers`: keys, and federation tried out."""
+"""`stackyard identity keys | rotate-keys | password-cost | map | providers`: keys, hashes, and federation tried out."""
 
 import argparse
 import json
+import time
 
 from stackyard.cli.identity_options import USES
-from stackyard.cli.operator import ask
+from stackyard.cli.operator import CommandFailed, ask
 
 
 def run(asked: argparse.Namespace) -> int:
     """Do what was asked."""
-    return {"keys": _keys, "rotate-keys": _rotate, "map": _map, "providers": _providers}[asked.verb](asked)
+    verbs = {
+        "keys": _keys, "rotate-keys": _rotate, "password-cost": _password_cost, "map": _map, "providers": _providers,
+    }  # fmt: skip
+    return verbs[asked.verb](asked)
 
 
 def _keys(asked: argparse.Namespace) -> int:
@@ -27,6 +31,26 @@ def _rotate(asked: argparse.Namespace) -> int:
     for use in [asked.use] if asked.use else USES:
         ask(asked.state, verb, use)
         print(f"the {use} keys were {'replaced' if asked.compromised else 'rotated'}")
+    return 0
+
+
+def _password_cost(asked: argparse.Namespace) -> int:
+    """The least of three runs: others may use the machine. No server is asked."""
+    # Imported here because the other verbs must not wait for it.
+    from stackyard.kernel.settings import load
+    from stackyard.rooms.identity.passwords import hash_password
+
+    settings = load(asked.state.absolute())
+    if settings is None:
+        raise CommandFailed(f"there is no cloud in {asked.state}")
+    took = []
+    for _ in range(3):
+        began = time.process_time()
+        hash_password("a password", settings.password_cost)
+        took.append(time.process_time() - began)
+    told = {"scheme": "bcrypt over SHA-256", "cost": settings.password_cost, "milliseconds": round(min(took) * 1000, 1)}
+    said = "{scheme}, cost {cost}: {milliseconds} ms of CPU for each login (OWASP asks for a cost of 10 or more)"
+    print(json.dumps(told, indent=2) if asked.json else said.format(**told))
     return 0
 
 

@@ -11,6 +11,7 @@ each week they are rotated by themselves.
 
   stackyard identity keys             which keys there are, and since when
   stackyard identity rotate-keys      rotate them now
+  stackyard identity password-cost    how passwords are hashed, and how long that takes on this machine
 
 And federation, tried without logging in:
 
@@ -43,6 +44,8 @@ def add_to(command: argparse.ArgumentParser, with_state: Callable[..., argparse.
     verbs = command.add_subparsers(dest="verb", metavar="<verb>", required=True)
     keys = with_state(verbs.add_parser("keys", help="the keys, without what is secret about them"))
     keys.add_argument("--json", action="store_true", help="print JSON for programs")
+    cost = with_state(verbs.add_parser("password-cost", help="how passwords are hashed, and how long it takes here"))
+    cost.add_argument("--json", action="store_true", help="print JSON for programs")
     rotate = with_state(verbs.add_parser("rotate-keys", help="rotate them now", description=ROTATE))
     rotate.formatter_class = argparse.RawDescriptionHelpFormatter
     rotate.add_argument(

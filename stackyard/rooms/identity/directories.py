@@ -23,15 +23,15 @@ from stackyard.rooms.identity.driver import Away, Directory, Misconfigured
 from stackyard.rooms.identity.resources.domain_config import store as configurations
 from stackyard.rooms.identity.resources.domain_config.options import OPTIONS
 from stackyard.rooms.identity.resources.domain_config.store import Configuration
-from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.user import store as users
 
 log = logging.getLogger("stackyard.identity")
 
 #: A list shows what the directory said at most so many seconds ago.
 FRESH = 5.0
-#: How long a directory that was away is not asked again, and how many may ask one at a time.
-_PAUSE, _AT_ONCE = 3.0, 8
+#: How long a directory that was away is not asked again; how many may ask one at a time, and how long others wait for
+#: their turn.
+_PAUSE, _AT_ONCE, _TURN = 3.0, 8, 1.0
 _FOLDER = "domains"
 
 Open = Callable[[Mapping[str, Any]], Directory]
@@ -46,29 +46,48 @@ class Known:
     options: Mapping[str, Any]
     directory: Directory | None
     problem: str = ""
-    away_until: float = 0.0
+    away_until: float | None = None
     seen_at: float = float("-inf")
     asking: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_AT_ONCE))
+    #: Held by the one who tries whether a directory that was away is back.
+    trying: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def asked(self) -> Iterator[Directory]:
-        """The directory, for a few questions. Raises Unavailable, at once while it is known to be away."""
+        """The directory, for a few questions. Raises Unavailable: while it is known to be away at once, but for one who
+        tries whether it is back, so that it holds up no more than one thread of the server."""
         if self.directory is None:
             raise self._refused(self.problem)
-        if time.monotonic() < self.away_until:
+        with self._turn():
+            yield from self._asked(self.directory)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        was_away = self.away_until is not None
+        if self.away_until is not None and time.monotonic() < self.away_until:
             raise self._refused(self.problem)
-        if not self.asking.acquire(blocking=False):
-            raise self._refused("too many are asking it at this moment")
+        turn = self.trying if was_away else self.asking
+        if not turn.acquire(timeout=0 if was_away else _TURN):
+            raise self._refused(self.problem if was_away else "too many are asking it at this moment")
         try:
-            yield self.directory
+            yield
+        finally:
+            turn.release()
+
+    def _asked(self, directory: Directory) -> Iterator[Directory]:
+        try:
+            yield directory
+            self.away_until = None
+        except ApiError:
+            # It answered; what is refused is refused by the cloud.
+            self.away_until = None
+            raise
         except Away as error:
             self.problem, self.away_until = str(error), time.monotonic() + _PAUSE
             raise self._refused(str(error)) from error
         except Misconfigured as error:
             self.problem = str(error)
             raise self._refused(self.problem) from error
-        finally:
-            self.asking.release()
 
     def _refused(self, why: str) -> Unavailable:
         # The reason names servers and options: it is for the operator.
@@ -112,10 +131,11 @@ class Directories:
 
     def all(self, tx: Transaction) -> list[Known]:
         """Every directory there is."""
-        named = set(configurations.domains_with(tx, "identity", "driver"))
-        files = {path.name.removeprefix("keystone.").removesuffix(".conf") for path in self._files()}
-        there = tx.find(projects.PROJECT.table, is_domain=True, domain_id=None)
-        found = [self.of(tx, each) for each in there if each.id in named or each.name in files]
+        named = [users.domain(tx, domain_id=each) for each in configurations.domains_with(tx, "identity", "driver")]
+        files = (path.name.removeprefix("keystone.").removesuffix(".conf") for path in self._files())
+        named += [users.domain(tx, name=each) for each in files]
+        there = {each.id: each for each in named if each is not None}
+        found = [self.of(tx, each) for each in there.values()]
         return [each for each in found if each is not None]
 
     def look(self, known: Known, *, unless_seen: float = 0.0) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from stackyard.kernel.errors import Unavailable
 from stackyard.rooms.identity import reconcile
 from stackyard.rooms.identity.directories import directories_of
 from stackyard.rooms.identity.drivers.fake import FakeDirectory, World
@@ -148,3 +149,25 @@ def test_a_domain_that_gives_up_its_directory_keeps_its_users_here_from_then_on(
     assert cloud.log_in("ada", None, "secret", domain).status_code == 401
     do.make("user", name="eve", password="eve", domain_id=domain)
     assert cloud.log_in("eve", None, "eve", domain).status_code == 201
+
+
+def test_a_directory_that_hangs_holds_up_one_thread_and_is_believed_again_when_it_answers(
+    cloud: Cloud, world: World, domain: str
+) -> None:
+    world.put("ada", "secret")
+    directories = directories_of(cloud.services)
+    with cloud.database.read() as tx:
+        known = directories.of_id(tx, domain)
+    assert known is not None
+    world.away = "it hangs"
+    with pytest.raises(Unavailable), known.asked() as directory:
+        directory.everything()
+    known.away_until = 0.0
+    with known.asked():
+        for _ in range(20):
+            with pytest.raises(Unavailable), known.asked():
+                pytest.fail("one tries already")
+        assert cloud.log_in("ada", None, "secret", domain).status_code == 503
+    assert known.away_until is None
+    world.away = ""
+    assert cloud.log_in("ada", None, "secret", domain).status_code == 201
