@@ -192,10 +192,59 @@ def test_a_program_reaches_the_credentials_of_its_project_only(owner: Owner) -> 
     assert owner.ask("GET", f"{owner.ec2_path}/{keys['access']}", token=free).status_code == 200
     assert owner.keep(free).status_code == 403
     assert owner.ask("POST", owner.ec2_path, {"tenant_id": owner.project}, restricted).status_code == 403
+    (kept,) = owner.ask("GET", "/v3/credentials?type=ec2").json["credentials"]
+    body = {"credential": {"blob": json.dumps({"access": keys["access"], "secret": "known"})}}
+    assert owner.ask("PATCH", f"/v3/credentials/{kept['id']}", body, restricted).status_code == 403
     derived = owner.ec2(free)
     token = signed_in(owner, derived).json["token"]
     assert token["application_credential"]["restricted"] is False
     assert token["methods"] == ["ec2credential"]
+
+
+def test_nobody_says_by_whose_leave_a_credential_was_made(owner: Owner) -> None:
+    keys = owner.ec2()
+    (kept,) = owner.ask("GET", "/v3/credentials?type=ec2").json["credentials"]
+    for name in ("trust_id", "app_cred_id", "access_token_id"):
+        blob = json.dumps({"access": next(_NAMES), "secret": "s", name: "somebody's"})
+        assert owner.keep(type="ec2", blob=blob, project_id=owner.project).status_code == 400
+        changed = {**json.loads(kept["blob"]), name: "somebody's"}
+        body = {"credential": {"blob": json.dumps(changed)}}
+        assert owner.ask("PATCH", f"/v3/credentials/{kept['id']}", body).status_code == 400
+    assert signed_in(owner, keys).status_code == 200
+
+
+@pytest.mark.parametrize("impersonation", [True, False])
+def test_keys_made_with_a_trust_are_good_within_it_and_as_long_as_it_is(
+    owner: Owner, admins: Admin, impersonation: bool
+) -> None:
+    trustee = Owner(admins)
+    wanted = {
+        "trustor_user_id": owner.id, "trustee_user_id": trustee.id, "project_id": owner.project,
+        "impersonation": impersonation, "roles": [{"name": "member"}],
+    }  # fmt: skip
+    trust = owner.ask("POST", "/v3/OS-TRUST/trusts", {"trust": wanted}).json["trust"]
+    given = {"password": {"user": {"id": trustee.id, "password": "secret"}}}
+    token = owner.cloud.authenticate(given, {"OS-TRUST:trust": {"id": trust["id"]}}).headers["X-Subject-Token"]
+    whose = owner if impersonation else trustee
+    body = {"tenant_id": owner.project}
+    keys = owner.cloud.ask("POST", whose.ec2_path, body, token).json["credential"]
+    assert keys["trust_id"] == trust["id"]
+    assert owner.cloud.ask("POST", whose.ec2_path, {"tenant_id": trustee.project}, token).status_code == 403
+    got = signed_in(owner, keys).json["token"]
+    assert (got["user"]["id"], got["project"]["id"]) == (whose.id, owner.project)
+    assert got["OS-TRUST:trust"]["id"] == trust["id"]
+    path = f"/v3/credentials/{hashlib.sha256(keys['access'].encode()).hexdigest()}"
+    admins.do("PATCH", path, {"credential": {"project_id": trustee.project, "blob": _blob_of(admins, path)}})
+    asked = show_to_keystone(owner.cloud, request_of(keys, "2"), admins.token)
+    assert asked.status_code == 401
+    admins.do("PATCH", path, {"credential": {"project_id": owner.project}})
+    assert signed_in(owner, keys).status_code == 200
+    assert owner.ask("DELETE", f"/v3/OS-TRUST/trusts/{trust['id']}").status_code == 204
+    assert show_to_keystone(owner.cloud, request_of(keys, "2"), admins.token).status_code == 401
+
+
+def _blob_of(admins: Admin, path: str) -> str:
+    return str(admins.do("GET", path).json["credential"]["blob"])
 
 
 # -- signatures --

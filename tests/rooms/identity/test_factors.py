@@ -120,7 +120,7 @@ def test_all_that_is_required_at_once_gets_a_token(both: Careful) -> None:
 def test_a_receipt_is_no_token_and_a_token_no_receipt(both: Careful, careful: Careful) -> None:
     receipt = both.log_in(both.password()).headers["Openstack-Auth-Receipt"]
     assert both.cloud.ask("GET", "/v3/auth/projects", token=receipt).status_code == 401
-    assert both.log_in({"token": {"id": receipt}}).status_code == 401
+    assert both.log_in({"token": {"id": receipt}}).status_code == 404
     token = careful.log_in(careful.password()).headers["X-Subject-Token"]
     assert careful.log_in(careful.totp(), Openstack_Auth_Receipt=token).status_code == 401
     assert both.log_in(both.totp(), Openstack_Auth_Receipt="nothing").status_code == 401
@@ -159,4 +159,18 @@ def test_any_one_rule_is_enough_and_what_is_not_offered_counts_for_nothing(admin
 def test_rules_hold_for_tokens_got_before_them(careful: Careful, admins: Admin) -> None:
     before = careful.log_in(careful.password()).headers["X-Subject-Token"]
     admins.change("user", careful.id, options={"multi_factor_auth_rules": [["password", "totp"]]})
-    assert careful.log_in({"token": {"id": before}}, project_scope("demo")).status_code == 401
+    result = careful.log_in({"token": {"id": before}}, project_scope("demo"))
+    assert result.status_code == 401
+    assert "Openstack-Auth-Receipt" not in result.headers
+
+
+def test_what_bounds_a_token_gets_no_receipt_that_would_lose_the_bounds(both: Careful, admins: Admin) -> None:
+    project = admins.make("project", name=next(_NAMES))
+    admins.grant(f"projects/{project['id']}", f"users/{both.id}", "member")
+    scope = {"project": {"id": project["id"]}}
+    token = both.log_in({**both.password(), **both.totp()}, scope).headers["X-Subject-Token"]
+    path = f"/v3/users/{both.id}/application_credentials"
+    made = both.cloud.ask("POST", path, {"application_credential": {"name": "x"}}, token).json["application_credential"]
+    result = both.log_in({"application_credential": {"id": made["id"], "secret": made["secret"]}})
+    assert result.status_code == 401
+    assert "Openstack-Auth-Receipt" not in result.headers

@@ -102,10 +102,5 @@ def test_passcodes_and_several_methods_log_in(client: Client) -> None:
         f"credential create --type totp careful {base64.b32encode(other).decode()} -f json",
         "user set --enable-multi-factor-auth --multi-factor-auth-rule password,totp careful",
     )
-    both: dict[str, Any] = {
-        **who,
-        "auth_methods": ["v3password", "v3totp"],
-        "password": "secret",
-        "passcode": _passcode(other),
-    }
+    both = {"auth_methods": ["v3password", "v3totp"], "password": "secret", "passcode": _passcode(other)}
     assert log_in(client, "v3multifactor", **who, **both) == found

@@ -46,7 +46,10 @@ def earlier(tx: Transaction, attempt: Attempt) -> list[Proof]:
 
 
 def issue(tx: Transaction, attempt: Attempt, user: Record, proof: Proof, required: Sequence[Sequence[str]]) -> Reply:
-    """401 with a receipt for what was proved, and what is missing. Raises Unauthorized when the user cannot log in."""
+    """401 with a receipt for what was proved, and what is missing. Raises Unauthorized when the user cannot log in, and
+    for what bounds a token (another token, an application credential, …): a receipt would lose the bounds."""
+    if proof != Proof(user_id=proof.user_id, generation=proof.generation, methods=proof.methods):
+        raise unauthenticated()
     domain = users.domain(tx, domain_id=user.domain_id)
     if not user.enabled or user.generation != proof.generation or domain is None or not domain.enabled:
         raise unauthenticated()

@@ -54,6 +54,7 @@ def create(work: Work, wanted: Record) -> Record:
     checked = _checked(wanted)
     if _is_ec2(wanted):
         delegation.refuse_restricted(work)
+        _check_bounds({}, _blob(wanted))
         bounds = delegation.bounds(work)
         checked["blob"] = _told({**_blob(wanted), **{name: bounds[of] for name, of in BOUNDS.items() if of in bounds}})
         if store.by_id(work.tx, checked["id"]) is not None:
@@ -70,15 +71,22 @@ def update(work: Work, credential: Record, changes: Record) -> Record:
         raise Forbidden("You are not authorized to perform the requested action: identity:update_credential.")
     _check_project(work, after.project_id)
     checked = _checked(after)
-    if _is_ec2(before):
-        old, new = _blob(before), _blob(after)
-        for name in BOUNDS:
-            if old.get(name) != new.get(name):
-                raise invalid(f"blob.{name}", "cannot be changed.")
+    if _is_ec2(before) or _is_ec2(after):
+        delegation.refuse_restricted(work)
+        _check_bounds(_blob(before) if _is_ec2(before) else {}, _blob(after))
     rows.unchanged(credential, changes, "id")
     if "blob" in changes:
         changes.update(seal(work, checked["blob"], "blob"), used_step=None)
     return kernel_rows.change(work, resource.CREDENTIAL, credential, changes)
+
+
+def _check_bounds(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """By whose leave a credential was made, the cloud says: nobody else."""
+    for name in BOUNDS:
+        if (before.get(name) or None) != (after.get(name) or None):
+            raise invalid(
+                f"blob.{name}", "is for the cloud to say: with what token the credential was made."
+            )
 
 
 def opened(work: Work, credential: Record) -> str:

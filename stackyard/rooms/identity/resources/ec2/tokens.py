@@ -23,6 +23,7 @@ from stackyard.rooms.identity.resources.token.tokens import Tokens
 from stackyard.rooms.identity.resources.trust import standing
 from stackyard.rooms.identity.resources.trust import store as trusts
 from stackyard.rooms.identity.resources.trust.redeeming import bounded
+from stackyard.rooms.identity.resources.trust.rights import user_of
 from stackyard.rooms.identity.resources.user import store as users
 
 METHOD = "ec2credential"
@@ -132,13 +133,23 @@ def _proof(tx: Transaction, clock: Clock, credential: Record, blob: Mapping[str,
     )
     source = application_credentials.by_id(tx, origin.application_credential_id)
     until = int(source.expires_at.timestamp()) if source and source.expires_at else None
-    proof = Proof(user_id=user.id, generation=user.generation, methods=(METHOD,), until=until, origin=origin)
+    proof = Proof(
+        user_id=user.id,
+        generation=user.generation,
+        methods=(METHOD,),
+        until=until,
+        scope=Scope("project", credential.project_id),
+        origin=origin,
+    )
     return _within_trust(tx, clock, proof) if origin.trust_id else proof
 
 
 def _within_trust(tx: Transaction, clock: Clock, proof: Proof) -> Proof:
     """With a trust's token, keys are made that are good for as long as the trust is; that uses none of its uses."""
     trust = trusts.by_id(tx, proof.origin.trust_id)
-    if trust is None or standing.is_over(trust, clock):
+    if trust is None or user_of(trust) != proof.user_id or standing.is_over(trust, clock):
         raise unauthenticated()
-    return bounded(tx, trust, proof)
+    within = bounded(tx, trust, proof)
+    if within.scope != proof.scope:
+        raise unauthenticated()
+    return within
