@@ -294,6 +294,9 @@ def test_an_assertion_that_the_mapping_cannot_use_names_the_rule(
 ) -> None:
     assert "rule 0 needs the attribute OIDC-groups" in log_in(cloud, acme.token(groups=None), 401).text
     assert "Rule 0" in log_in(cloud, acme.token(email=["a", "b"]), 400).text
+    assert "NUL" in log_in(cloud, acme.token(name="J\x00"), 400).text
+    assert "user.email" in log_in(cloud, acme.token(email="x" * 256), 400).text
+    assert "user.name" in log_in(cloud, acme.token(sub=" "), 400).text
     away = [{"local": [{"user": {"name": "x"}, "group": {"id": "gone"}}], "remote": [{"type": "OIDC-sub"}]}]
     call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", {"mapping": {"rules": away}})
     assert "group gone" in log_in(cloud, acme.token(), 400).text

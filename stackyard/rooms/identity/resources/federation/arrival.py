@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.errors import BadRequest, Unauthorized
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
@@ -77,12 +78,13 @@ def _user(work: Work, provider: Record, protocol_id: str, mapped: Mapped) -> Rec
         raise BadRequest(
             f"The id that the mapping makes has {len(unique_id)} characters; {_LONGEST_NAME} are the most."
         )
+    email = _fit(users.USER, "email", wanted.email) if wanted.email else None
     user_id = store.user_id_of(work.tx, provider.id, protocol_id, unique_id)
     known = user_store.by_id(work.tx, user_id) if user_id else None
     if known is not None:
-        return _renewed(work, known, name, unique_id, wanted.email)
+        return _renewed(work, known, name, unique_id, email)
     domain_id = _domain(work, wanted.domain) if wanted.domain else provider.domain_id
-    values = {"name": _free(work, name, unique_id, domain_id), "domain_id": domain_id, "email": wanted.email}
+    values = {"name": _free(work, name, unique_id, domain_id), "domain_id": domain_id, "email": email}
     user = kernel_rows.insert(work, users.USER, values)
     store.remember(work.tx, user.id, provider.id, protocol_id, unique_id)
     return user
@@ -100,10 +102,15 @@ def _renewed(work: Work, user: Record, name: str, unique_id: str, email: str | N
 
 def _free(work: Work, name: str, unique_id: str, domain_id: str) -> str:
     """The name; if somebody in the domain has it, one that also tells the id at the provider. Names stay unique."""
-    for each in (name[:_LONGEST_NAME], _distinct(name, unique_id)):
+    for each in (_fit(users.USER, "name", name[:_LONGEST_NAME]), _distinct(name, unique_id)):
         if user_store.by_name(work.tx, each, domain_id) is None:
             return each
     raise BadRequest(f"The names {name} and {_distinct(name, unique_id)} are taken in the domain {domain_id}.")
+
+
+def _fit(resource: Resource, name: str, value: str) -> str:
+    """The value, if the API would take it for this attribute. Raises BadRequest."""
+    return str(resource.all_fields[name].kind.parse(value, f"{resource.name}.{name}", True))
 
 
 def _distinct(name: str, unique_id: str) -> str:
@@ -169,7 +176,8 @@ def _project(work: Work, wanted: Project, own_domain: str) -> str:
     domain_id = _domain(work, wanted.domain) if wanted.domain else own_domain
     found = work.tx.get(projects.PROJECT.table, name=wanted.name, domain_id=domain_id)
     if found is None:
-        values = {"name": wanted.name, "domain_id": domain_id, "parent_id": domain_id}
+        name = _fit(projects.PROJECT, "name", wanted.name)
+        values = {"name": name, "domain_id": domain_id, "parent_id": domain_id}
         found = kernel_rows.insert(work, projects.PROJECT, values)
     return str(found.id)
 

@@ -9,17 +9,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from stackyard.kernel.declare.kinds import Text
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
 
+_TEXT = Text(max=None)
 #: Headers that say nothing about a person, or would give away what logs somebody in.
 _NEVER = {"authorization", "cookie", "x-auth-token", "x-subject-token", "x-service-token"}
 
 
 def from_claims(claims: Mapping[str, Any], prefix: str) -> Assertion:
-    """The claims of a token, each under both of its names."""
+    """The claims of a token, each under both of its names. Raises BadRequest for text that nothing can hold."""
     found: dict[str, list[str]] = {}
     for name, value in claims.items():
-        if values := _values(value):
+        if values := [_TEXT.parse(each, name, True) for each in _values(value)]:
             found[f"{prefix}{name}"] = found[_variable(f"{prefix}{name}")] = values
     return found
 

@@ -8,7 +8,7 @@ from stackyard.kernel.errors import BadRequest, Forbidden, NotFound, Unauthorize
 from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services
-from stackyard.rooms.identity.errors import unknown
+from stackyard.rooms.identity.errors import unauthenticated, unknown
 from stackyard.rooms.identity.resources.federation import store
 from stackyard.rooms.identity.resources.federation.arrival import arrive
 from stackyard.rooms.identity.resources.federation.assertion import from_claims, from_headers
@@ -95,8 +95,12 @@ def admit(services: Services, way: Way, assertion: Assertion, request_id: str = 
     mapped = engine.apply(way.rules, assertion)
     default_ttl = parties_of(services).connections.default_authorization_ttl
     with services.database.write() as tx:
+        # While the provider was asked, an administrator may have shut this way.
+        provider = store.provider(tx, way.provider.id)
+        if provider is None or not provider.enabled or store.protocol(tx, provider.id, way.protocol.id) is None:
+            raise unauthenticated()
         work = services.work(tx, service_caller("federation"), request_id)
-        return arrive(work, way.provider, way.protocol.id, _named(mapped, assertion), default_ttl)
+        return arrive(work, provider, way.protocol.id, _named(mapped, assertion), default_ttl)
 
 
 def _check_remote_id(way: Way, assertion: Assertion) -> None:

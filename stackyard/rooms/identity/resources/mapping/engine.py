@@ -13,6 +13,7 @@ from typing import Any
 
 from stackyard.kernel.errors import BadRequest, Unauthorized
 from stackyard.rooms.identity.resources.mapping.language import (
+    NAMED_GROUP,
     PLACEHOLDER,
     PROJECTS,
     Condition,
@@ -239,13 +240,13 @@ def _groups(rule: Rule, local: Mapping[str, Any], domain: Domain | None) -> Iter
 
 def _json_group(rule: Rule, text: str) -> Group:
     try:
-        given = json.loads(text)
-        name, domain = given["name"], _domain(given["domain"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        name, domain = None, None
-    if not isinstance(name, str) or domain is None:
+        given = NAMED_GROUP.parse(json.loads(text), "group", True)
+    except (ValueError, RecursionError, BadRequest):
+        given = {}
+    domain = _domain(given.get("domain"))
+    if domain is None:
         raise failed(rule, 'a group after "JSON:" must be {"name": …, "domain": {…}}.')
-    return Group(name, domain)
+    return Group(given["name"], domain)
 
 
 def _projects(rule: Rule, local: Mapping[str, Any], domain: Domain | None) -> Iterator[Project]:

@@ -29,6 +29,7 @@ _USER = Object(
 _PROJECT = {"name": _TEXT, "roles": _ROLES}
 _PROJECTS_V1 = ListOf(Object(_PROJECT, required=["name", "roles"]))
 PROJECTS = ListOf(Object({**_PROJECT, "domain": _DOMAIN}, required=["name", "roles"]))
+NAMED_GROUP = Object({"name": _TEXT, "domain": _DOMAIN}, required=["name", "domain"])
 _GROUP = Object({"id": _TEXT, "name": _TEXT, "domain": _DOMAIN})
 _REMOTE = Object({"type": Text(min=1, max=None), "regex": Boolean()} | dict.fromkeys(_TESTS, ListOf(_TEXT)),
                  required=["type"])  # fmt: skip
