@@ -2,7 +2,10 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stackyard.kernel.journal.timeline import operations_of
 from stackyard.kernel.logs import JsonLines
-from stackyard.kernel.observe.pages import TOKEN_FILE
+from stackyard.kernel.observe.pages import TOKEN_FILE, Page
+from stackyard.kernel.request.app import MOST_LOOKING
+from stackyard.kernel.request.exchange import Reply
 from stackyard.testing.cloud import RunningCloud, cloud
 
 NETWORKS = "/networking/v2.0/networks"
@@ -171,3 +176,18 @@ def test_a_server_that_cannot_do_its_work_is_not_ready_and_tells_the_observer_wh
         assert ask(running, "/livez").status_code == 200
         assert number(running, "ready") == 0
         assert number(running, "check_ok", check="draining") == 0
+
+
+def test_a_flood_of_looks_at_a_server_that_hangs_is_refused_and_it_still_lives(tmp_path: Path) -> None:
+    with cloud(tmp_path) as running:
+        hangs = threading.Event()
+        running.cloud.front.beside = {
+            **running.cloud.front.beside, "/readyz": Page(lambda request: hangs.wait(30) and Reply(status=200)),
+        }  # fmt: skip
+        with ThreadPoolExecutor(MOST_LOOKING + 8) as crowd:
+            asked = [crowd.submit(ask, running, "/readyz") for _ in range(MOST_LOOKING + 8)]
+            refused = [each.result().status_code for each in islice(as_completed(asked), 8)]
+            assert refused == [503] * 8
+            assert ask(running, "/livez").status_code == 200
+            hangs.set()
+            assert [each.result().status_code for each in asked].count(200) == MOST_LOOKING

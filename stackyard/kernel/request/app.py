@@ -29,6 +29,8 @@ from stackyard.kernel.request.proxies import Proxies
 access = logging.getLogger("stackyard.access")
 #: Seconds that a client may take over each piece of a streamed body, and over the whole of any other.
 PATIENCE = 60.0
+#: Requests for pages beside the services that are answered at once: a database that hangs must not pile them up.
+MOST_LOOKING = 64
 
 
 class Front:
@@ -55,6 +57,8 @@ class Front:
         self.at_once = 0
         self.pool = ThreadPoolExecutor(16, "handler")
         self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
+        self.page_pool = ThreadPoolExecutor(4, "page")
+        self.looking = 0
         # An empty answer must not call itself JSON: clients would try to read it.
         self.app = falcon.asgi.App(media_type=falcon.MEDIA_TEXT)
         self.app.add_sink(self.serve, "/")
@@ -95,8 +99,16 @@ class Front:
         _log(exchange, reply, seconds)
 
     async def _page(self, page: Page, request: Request) -> Reply:
-        # A thread of the loop's own: those for handlers may all be busy when somebody asks how things stand.
-        return await asyncio.to_thread(page.for_, request) if page.blocking else page.for_(request)
+        if not page.blocking:
+            return page.for_(request)
+        if self.looking >= MOST_LOOKING:
+            raise Unavailable("Too many ask how the server is.", remedy="Try again in a moment.")
+        self.looking += 1
+        try:
+            # Threads of their own: those for handlers may all be busy when somebody asks how things stand.
+            return await asyncio.get_running_loop().run_in_executor(self.page_pool, page.for_, request)
+        finally:
+            self.looking -= 1
 
     def _before_services(self, request: Request) -> Reply | None:
         """What is answered before any service is asked. Raises Unavailable when too much is going on."""
@@ -157,6 +169,7 @@ class Front:
         """End the pools; running handlers finish."""
         self.begin_closing()
         self.pool.shutdown(wait=True)
+        self.page_pool.shutdown(wait=True, cancel_futures=True)
         self.slow_pool.shutdown(wait=True, cancel_futures=True)
 
 
