@@ -34,7 +34,7 @@ class Client:
         """What the commands printed as JSON, in order. Every command must succeed."""
         done = self.run([], cloud, "".join(f"{each}\n" for each in commands))
         # The interactive mode ends with status 1 at the end of its input; a command that fails says so on stderr.
-        assert done.stderr == "", done.stdout
+        assert done.stderr == "", done.stderr + done.stdout
         printed, documents = done.stdout.strip(), []
         while printed:
             document, end = json.JSONDecoder().raw_decode(printed)

@@ -14,6 +14,15 @@ _FILTERS = Object(
     }
 )
 
+#: The released client sends null for whatever it was not told.
+_CHANGES = Object(
+    {
+        "name": Nullable(Text(min=1, max=255, pattern=fields.NOT_BLANK)),
+        "description": Nullable(Text(max=None)),
+        "filters": Nullable(_FILTERS),
+    }
+)
+
 ENDPOINT_GROUP = Resource(
     name="endpoint_group",
     path="/v3/OS-EP-FILTER/endpoint_groups",
@@ -28,17 +37,26 @@ ENDPOINT_GROUP = Resource(
     ],
     visible=everyone,
     unknown_fields="refuse",
+    verbs=("list", "show", "create", "delete"),
     policy={
         "list": allow("list_endpoint_groups", ADMIN_OR_SYSTEM_READER),
         "show": allow("get_endpoint_group", ADMIN_OR_SYSTEM_READER),
         "create": allow("create_endpoint_group", ADMIN),
-        "update": allow("update_endpoint_group", ADMIN),
         "delete": allow("delete_endpoint_group", ADMIN),
     },
     create=rules.create,
-    update=rules.update,
     delete=rules.delete,
     actions=[
+        Action(
+            method="PATCH",
+            suffix="",
+            rule=rules.update,
+            status=200,
+            allow=allow("update_endpoint_group", ADMIN),
+            body=[
+                Field(name="endpoint_group", kind=_CHANGES, required=True, doc="What to change; null is left alone.")
+            ],
+        ),
         Action(
             method="GET",
             suffix="endpoints",

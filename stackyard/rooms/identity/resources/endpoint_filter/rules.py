@@ -23,8 +23,9 @@ def create(work: Work, wanted: Record) -> Record:
     return kernel_rows.insert(work, resource.ENDPOINT_GROUP, wanted)
 
 
-def update(work: Work, group: Record, changes: Record) -> Record:
+def update(work: Work, group: Record, body: Record, query: Record) -> Record:
     """Change an endpoint group; the catalogs of its projects follow at once."""
+    changes = Record({name: value for name, value in body.endpoint_group.items() if value is not None})
     if "filters" in changes:
         _check(changes)
     return kernel_rows.change(work, resource.ENDPOINT_GROUP, group, changes)
