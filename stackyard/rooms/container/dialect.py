@@ -10,7 +10,7 @@ from stackyard.kernel.errors import ApiError
 def errors(error: ApiError) -> dict[str, Any]:
     """The error body of the API SIG's errors guideline, as Zun's clients read it."""
     entry = {
-        "request_id": "",
+        "request_id": error.request_id,
         "code": f"container.{error.kind}",
         "status": error.status,
         "title": error.title,

@@ -115,6 +115,16 @@ def test_a_host_whose_operator_reserves_everything_gets_no_containers(
     assert demo.status(uuid) == "Running"
 
 
+def test_a_host_that_is_not_there_is_claimed_by_nobody(book: Book, admin: Zun) -> None:
+    admin.network("10.77.0.0/24")
+    shown = admin.show(admin.run(host="nowhere"))
+    assert (shown["status"], shown["host"]) == ("Error", None)
+    assert "testhost: host nowhere was asked for" in shown["status_reason"]
+    assert book.claimed(shown["uuid"]) == {}
+    placed = admin.show(admin.run(host="testhost"))
+    assert (placed["status"], placed["host"]) == ("Running", "testhost")
+
+
 def test_what_is_claimed_otherwise_than_rows_say_is_told_and_mended(book: Book, demo: Zun, admin: Zun) -> None:
     right, lost, wrong, nobodys = demo.run(memory="64"), demo.run(memory="64"), demo.run(memory="64"), str(uuid4())
     book("DELETE", f"/allocations/{lost}", ok=204)

@@ -128,8 +128,9 @@ def _provider(work: Work, container: Record) -> str:
 
 def differences(work: Work) -> Iterator[tuple[str, str]]:
     """Containers whose claim is not what their row says, and claims without a container: the id, and a sentence."""
-    claims, placed = placement.claims(work, TYPE), {each.uuid: each for each in containers.placed(work)}
-    providers = {each.hostname: each.uuid for each in store.all_hosts(work)}
+    claims, providers = placement.claims(work, TYPE), {each.hostname: each.uuid for each in store.all_hosts(work)}
+    # A host that never registered has been asked for, and was not given.
+    placed = {each.uuid: each for each in containers.placed(work) if each.host in providers}
     for uuid in sorted(claims.keys() | placed.keys()):
         container, claimed = placed.get(uuid), claims.get(uuid, [])
         if container is None:
@@ -148,7 +149,7 @@ def _said(claims: list[Claim]) -> str:
 def mend(work: Work, uuid: str) -> None:
     """Make a container's claim what its row says."""
     container = containers.get(work, uuid)
-    if container is None or not container.host:
+    if container is None or not container.host or store.named(work, container.host) is None:
         placement.release(work, uuid)
     else:
         placement.record(work, _consumer(container), _provider(work, container), needs(container))
