@@ -7,9 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from stackyard.rooms.placement.resources.trait.rules import SHARES
 from tests.rooms.placement.conftest import NEWEST, Placement
-
-SHARES = "MISC_SHARES_VIA_AGGREGATE"
 
 
 class Yard:
@@ -196,3 +195,7 @@ def test_a_question_that_makes_no_sense_is_refused(admin: Placement, version: st
     admin("PUT", "/resource_classes/CUSTOM_CORE")
     admin("PUT", "/traits/CUSTOM_FAST")
     assert admin.error("GET", f"/allocation_candidates?{query}", ok=400, version=version)["code"] == code
+
+
+def test_the_trait_of_those_who_share_is_one_of_the_standard_ones(admin: Placement) -> None:
+    assert admin.get(f"/traits?name=in:{SHARES}")["traits"] == [SHARES]

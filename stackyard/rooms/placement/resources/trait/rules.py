@@ -1,9 +1,8 @@
 """Which traits there are."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
-
-import os_traits
 
 from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.request.exchange import Reply
@@ -13,15 +12,22 @@ from stackyard.rooms.placement.dialect import answer
 from stackyard.rooms.placement.resources.resource_provider import store as providers
 from stackyard.rooms.placement.resources.trait import resource, store
 
-STANDARD: frozenset[str] = frozenset(os_traits.get_traits())
 #: The trait of a provider whose inventory all providers of its aggregates may use.
-SHARES: str = os_traits.MISC_SHARES_VIA_AGGREGATE
+SHARES = "MISC_SHARES_VIA_AGGREGATE"
+
+
+@cache
+def standard() -> frozenset[str]:
+    """The traits of every cloud. They are a library of some hundred modules: no start has to read them."""
+    import os_traits
+
+    return frozenset(os_traits.get_traits())
 
 
 def list_all(work: Work, body: Any, query: Record) -> Reply:
     """The standard ones and the cloud's own, those of some names, those that some provider has or none."""
     own = store.custom(work)
-    names = {*STANDARD, *(each.name for each in own)}
+    names = {*standard(), *(each.name for each in own)}
     if "name" in query:
         names = _named(names, query.name)
     if "associated" in query:
@@ -45,7 +51,7 @@ def _own(work: Work) -> Record | None:
     """The trait in the path, if it is of the cloud's own. Raises NotFound unless there is one of the name."""
     name = work.params["name"]
     known = store.get(work, name)
-    if known is None and name not in STANDARD:
+    if known is None and name not in standard():
         raise NotFound(f"No such trait {name}.", remedy="Ask for one of GET /traits, or create a CUSTOM_ one.")
     return known
 
@@ -81,7 +87,7 @@ def delete(work: Work, body: Any, query: Record) -> None:
 
 def unknown(work: Work, names: Iterable[str]) -> list[str]:
     """Those of the names that are no traits."""
-    return sorted({each for each in names if each not in STANDARD and not store.get(work, each)})
+    return sorted({each for each in names if each not in standard() and not store.get(work, each)})
 
 
 def check_known(work: Work, names: Iterable[str]) -> None:
