@@ -168,7 +168,7 @@ class Chain:
             services=self.services,
             request_id=exchange.request_id,
             version=exchange.version,
-            base_url=self.services.settings.base_url,
+            base_url=exchange.request.base_url,
             params=exchange.request.params,
             query=dict(exchange.request.raw_query),
         )

@@ -75,5 +75,8 @@ async def compressing(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def varying(headers: dict[str, str], *names: str) -> None:
     """Add to the Vary header what the answer depends on."""
     said = headers.get("Vary")
-    present = [each.strip() for each in said.split(",") if each.strip()] if said else []
+    if said is None:
+        headers["Vary"] = ", ".join(names)
+        return
+    present = [each.strip() for each in said.split(",") if each.strip()]
     headers["Vary"] = ", ".join(dict.fromkeys([*present, *names]))

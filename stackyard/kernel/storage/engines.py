@@ -73,13 +73,18 @@ def translated() -> Iterator[None]:
     is."""
     try:
         yield
-    except sa.exc.TimeoutError as error:
-        raise Unavailable("All connections to the database are in use.", remedy="Try again shortly.") from error
-    except sa.exc.DBAPIError as error:
-        said = _meaning(error)
+    except sa.exc.SQLAlchemyError as error:
+        said = meaning(error)
         if said is None:
             raise
         raise said from error
+
+
+def meaning(error: sa.exc.SQLAlchemyError) -> ApiError | None:
+    """What the API can say instead of an error; None for a defect."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return Unavailable("All connections to the database are in use.", remedy="Try again shortly.")
+    return _meaning(error) if isinstance(error, sa.exc.DBAPIError) else None
 
 
 def holds(connection: Connection) -> bool:
