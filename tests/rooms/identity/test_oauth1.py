@@ -9,6 +9,7 @@ import pytest
 from falcon.testing import Result
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA1, SIGNATURE_HMAC_SHA256, Client
 
+from stackyard.rooms.identity.rotation import keys_of, rotate
 from tests.rooms.identity.cloud import BASE, SYSTEM, Admin, project_scope
 
 _NAMES = (f"giver-{number}" for number in itertools.count())
@@ -119,6 +120,14 @@ def test_users_see_and_take_back_what_they_gave(consumer: Consumer, admins: Admi
     admins.do("DELETE", one)
     assert consumer.cloud.ask("GET", "/v3/auth/projects", token=token).status_code == 401
     assert consumer.log_in(access).status_code == 401
+
+
+def test_what_was_given_outlasts_the_rotation_of_the_keys(consumer: Consumer) -> None:
+    asked, access, services = consumer.request_token(), consumer.access_token(), consumer.cloud.services
+    rotate(services, keys_of(services).credentials, compromised=True)
+    assert consumer.log_in(access).status_code == 201
+    verifier = consumer.authorize(asked).json["token"]["oauth_verifier"]
+    assert consumer.exchange(asked, verifier).status_code == 201
 
 
 def test_deleting_a_consumer_ends_all_it_was_given(consumer: Consumer, admins: Admin) -> None:
