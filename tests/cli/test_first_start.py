@@ -85,6 +85,32 @@ def test_a_folder_that_holds_anything_else_never_becomes_a_cloud_that_a_purge_wo
     assert [each.name for each in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_further_server_is_given_the_clouds_secret_and_first_passwords_before_its_first_start(tmp_path: Path) -> None:
+    for name in ("cloud.secret", "clouds.yaml"):
+        (tmp_path / name).write_text("of the first server")
+    settle(asked(tmp_path))
+    assert (tmp_path / "cloud.secret").read_text() == "of the first server"
+
+
+def test_rules_for_passwords_and_the_form_of_tokens_can_be_chosen_at_any_start(tmp_path: Path) -> None:
+    settle(asked(tmp_path / "state", "--security-compliance", "lockout_failure_attempts=5"))
+    more = ["--security-compliance", "password_expires_days=90", "--token-provider", "jws"]
+    settle(parser().parse_args(["up", "--state", str(tmp_path / "state"), *more]))
+    settle(parser().parse_args(["up", "--state", str(tmp_path / "state")]))
+    kept = load(tmp_path / "state")
+    assert kept is not None
+    rules = kept.security_compliance
+    assert (rules.lockout_failure_attempts, rules.password_expires_days, kept.token_provider) == (5, 90, "jws")
+    settle(
+        parser().parse_args(
+            ["up", "--state", str(tmp_path / "state"), "--security-compliance", "password_expires_days="]
+        )
+    )
+    ended = load(tmp_path / "state")
+    assert ended is not None
+    assert ended.security_compliance.password_expires_days is None
+
+
 def test_a_state_folder_too_deep_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="too long"):
         settle(asked(tmp_path / ("x" * 100)))

@@ -1,7 +1,7 @@
 """The keys: shared by all servers of a cloud, rotated while they run, worth nothing to who reads the database alone."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,9 +10,12 @@ import pytest
 from stackyard.cli.identity_verbs import identity_verbs
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.secret import FILE, CloudSecret
+from stackyard.kernel.settings import save
+from stackyard.kernel.storage import archive
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity import reconcile, rotation, store
 from stackyard.rooms.identity.keys import Keys, Sealer
+from tests.databases import state_url
 from tests.rooms.identity.cloud import Cloud
 from tests.rooms.identity.conftest import MovableClock
 
@@ -158,3 +161,20 @@ def test_the_operator_rotates_one_kind_of_keys_and_is_shown_no_secret(cloud: Clo
     assert not works(cloud, token)
     with pytest.raises(BadRequest, match="no keys of the use door"):
         verbs["identity-rotate-keys"]("door")
+
+
+def test_a_restored_archive_brings_the_keys_and_the_secret_that_opens_them(
+    cloud: Cloud, tmp_path: Path, own_database: Callable[[str], str]
+) -> None:
+    token = cloud.token("demo")
+    save(cloud.settings)
+    archive.backup(cloud.settings, tmp_path / "cloud.tar")
+    rotation.rotate(cloud.services, keys_of(cloud).tokens, compromised=True)
+    assert not works(cloud, token)
+    elsewhere = tmp_path / "elsewhere"
+    archive.restore(tmp_path / "cloud.tar", elsewhere, own_database(state_url(elsewhere)))
+    restored = Cloud(elsewhere)
+    assert works(restored, token)
+    assert not works(restored, cloud.token("demo"))
+    assert (elsewhere / FILE).stat().st_mode & 0o777 == 0o600
+    restored.close()
