@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -69,41 +70,43 @@ def test_revocation_and_rotation_reach_signed_tokens(cloud: Cloud, signing: Clou
     assert not works(signing, token)
 
 
-@pytest.mark.parametrize("bent", ["claims", "algorithm", "none", "kid", "signature", "short", "junk", "dots", "text"])
-def test_a_token_that_was_touched_is_none(cloud: Cloud, signing: Cloud, bent: str) -> None:
+def test_a_token_that_was_touched_is_none(cloud: Cloud, signing: Cloud) -> None:
     token = signing.token("demo")
     head, body, signature = token.split(".")
-    admin = cloud.ask("GET", "/v3/auth/tokens", token=token, X_Subject_Token=token).json["token"]["user"]["id"][::-1]
-    touched = {
-        "claims": f"{head}.{encoded({**part(token, 1), 'sub': admin})}.{signature}",
-        "algorithm": f"{encoded({**part(token, 0), 'alg': 'HS256'})}.{body}.{signature}",
-        "none": f"{encoded({**part(token, 0), 'alg': 'none'})}.{body}.",
-        "kid": f"{encoded({**part(token, 0), 'kid': '0' * 32})}.{body}.{signature}",
-        "signature": f"{head}.{body}.{'A' * len(signature)}",
-        "short": f"{head}.{body}.{signature[:40]}",
-        "junk": "a.b.c",
-        "dots": "..",
-        "text": f"{head}.{body}.{signature[:-4]}\u00e9\u00e9\u00e9\u00e9".encode().decode("latin-1"),
-    }[bent]
-    assert cloud.ask("GET", "/v3/auth/projects", token=touched).status_code == 401
+    somebody = part(token, 1)["sub"][::-1]
+    for touched in (
+        f"{head}.{encoded({**part(token, 1), 'sub': somebody})}.{signature}",
+        f"{encoded({**part(token, 0), 'alg': 'HS256'})}.{body}.{signature}",
+        f"{encoded({**part(token, 0), 'alg': 'none'})}.{body}.",
+        f"{encoded({**part(token, 0), 'kid': '0' * 32})}.{body}.{signature}",
+        f"{head}.{body}.{'A' * len(signature)}",
+        f"{head}.{body}.{signature[:40]}",
+        "a.b.c", "..",
+        f"{head}.{body}.{signature[:-4]}\u00e9\u00e9\u00e9\u00e9".encode().decode("latin-1"),
+    ):  # fmt: skip
+        assert cloud.ask("GET", "/v3/auth/projects", token=touched).status_code == 401, touched
+    assert works(cloud, token)
 
 
 FEDERATED = Federated(identity_provider_id="corp", protocol_id="openid", group_ids=("g1", "g2"))
 
 
+PLACES: list[tuple[Kind, str]] = [
+    ("unscoped", ""), ("project", "p" * 32), ("domain", "default"), ("system", "system"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("form", ["fernet", "jws"])
-@pytest.mark.parametrize("member", Origin.__struct_fields__)
-@pytest.mark.parametrize(
-    ("kind", "scope"), [("unscoped", ""), ("project", "p" * 32), ("domain", "default"), ("system", "system")]
-)
-def test_every_form_carries_every_claim(cloud: Cloud, form: Any, member: str, kind: Kind, scope: str) -> None:
-    value: Any = {str: "f" * 32, int: 7}.get(type(getattr(OWN, member)), FEDERATED)
-    origin = Origin(**{member: value})
+def test_every_form_carries_every_claim(cloud: Cloud, form: Any) -> None:
     provider = Provider(rotation.keys_of(cloud.services), form)
-    for where in (origin, OWN):
+    fillings: dict[type, Any] = {str: "f" * 32, int: 7}
+    origins = [
+        Origin(**{member: fillings.get(type(getattr(OWN, member)), FEDERATED)}) for member in Origin.__struct_fields__
+    ]
+    for (kind, scope), origin in product(PLACES, [OWN, *origins]):
         claims = Claims(
             user_id="u" * 64, methods=("password", "totp"), kind=kind, scope_id=scope, issued=1, expires=2,
-            audit_ids=(new_audit_id(), new_audit_id()), generation=7, origin=where,
+            audit_ids=(new_audit_id(), new_audit_id()), generation=7, origin=origin,
         )  # fmt: skip
         with cloud.database.read() as tx:
             assert provider.read(tx, provider.write(tx, claims, 1), 1) == claims
