@@ -22,7 +22,6 @@ _COLLECTIONS = (
     "rbac-policies",
     "segments",
     "service_profiles",
-    "service-providers",
     "trunks",
     "agents/{agent_id}/dhcp-networks",
     "agents/{agent_id}/l3-routers",
