@@ -218,9 +218,9 @@ def Timestamp() -> Kind:
     def parse(value: Any, path: str, strict: bool) -> datetime:
         try:
             instant = datetime.fromisoformat(value)
-        except (ValueError, TypeError):
+            return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        except (ValueError, TypeError, OverflowError):
             raise invalid(path, f"{_shown(value)} is not an ISO 8601 timestamp.") from None
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
     return Kind(parse, {"type": "string", "format": "date-time"}, "instant")
 

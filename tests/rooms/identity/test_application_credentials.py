@@ -132,6 +132,7 @@ def test_roles_are_chosen_among_those_of_the_token_with_what_they_imply(person: 
         ({"name": "n" * 256}, "name"),
         ({"expires_at": "2001-01-01T00:00:00"}, "expires_at"),
         ({"expires_at": "soon"}, "expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-14:00"}, "expires_at"),
         ({"unrestricted": "yes"}, "unrestricted"),
         ({"secret": ""}, "secret"),
         ({"access_rules": [{"path": "/v2.0/ports", "method": "GET"}]}, "access_rules.service"),
