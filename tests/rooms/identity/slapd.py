@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -37,11 +38,14 @@ class Slapd:
         _certificate(folder)
         (folder / "data").mkdir()
         (folder / "slapd.conf").write_text(_configuration(folder))
+        # A copy, for Ubuntu's AppArmor lets the one in /usr/sbin read nothing of a test's.
+        shutil.copy2(PROGRAM, folder / "slapd")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        command = [PROGRAM, "-d", "0", "-f", str(self._folder / "slapd.conf"), "-h", f"{self.url}/ {self.tls_url}/"]
+        program, configuration = str(self._folder / "slapd"), str(self._folder / "slapd.conf")
+        command = [program, "-d", "0", "-f", configuration, "-h", f"{self.url}/ {self.tls_url}/"]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         end = time.monotonic() + 30
