@@ -247,6 +247,22 @@ def _blob_of(admins: Admin, path: str) -> str:
     return str(admins.do("GET", path).json["credential"]["blob"])
 
 
+def test_keys_made_with_an_application_credential_end_with_it(owner: Owner, admins: Admin) -> None:
+    path, end = f"/v3/users/{owner.id}/application_credentials", datetime.now(UTC) + timedelta(minutes=5)
+    body = {"name": next(_NAMES), "unrestricted": True, "expires_at": end.isoformat()}
+    made = owner.ask("POST", path, {"application_credential": body}).json["application_credential"]
+    given = {"application_credential": {"id": made["id"], "secret": made["secret"]}}
+    keys = owner.ec2(str(owner.cloud.authenticate(given).headers["X-Subject-Token"]))
+    assert signed_in(owner, keys).json["token"]["expires_at"][:19] == end.isoformat()[:19]
+    clock = owner.cloud.clock
+    clock.ahead += timedelta(minutes=6)  # type: ignore[attr-defined]
+    try:
+        signed = request_of(keys, "2", Timestamp=now(minutes=6))
+        assert show_to_keystone(owner.cloud, signed, owner.cloud.token("admin")).status_code == 401
+    finally:
+        clock.ahead -= timedelta(minutes=6)  # type: ignore[attr-defined]
+
+
 # -- signatures --
 
 

@@ -84,9 +84,7 @@ def _check_bounds(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """By whose leave a credential was made, the cloud says: nobody else."""
     for name in BOUNDS:
         if (before.get(name) or None) != (after.get(name) or None):
-            raise invalid(
-                f"blob.{name}", "is for the cloud to say: with what token the credential was made."
-            )
+            raise invalid(f"blob.{name}", "is for the cloud to say: with what token the credential was made.")
 
 
 def opened(work: Work, credential: Record) -> str:

@@ -76,16 +76,20 @@ class Tokens:
 
     def issue(self, tx: Transaction, proof: Proof, scope: Scope) -> tuple[str, Token]:
         """A new token, its text and itself. Raises Unauthorized when the user is disabled or has no role in that scope,
-        or has changed since the proof was made."""
+        or has changed since the proof was made, or when what it was proved with is over."""
         now, parent = self._now(), proof.parent
         expires = now + self._lifetime
+        if proof.until is not None:
+            expires = min(expires, proof.until)
+        if expires <= now:
+            raise unauthenticated()
         claims = Claims(
             user_id=proof.user_id,
             methods=proof.methods,
             kind=scope.kind,
             scope_id=scope.id,
             issued=now,
-            expires=expires if proof.until is None else min(expires, proof.until),
+            expires=expires,
             audit_ids=(new_audit_id(), *((parent.audit_ids[-1],) if parent else ())),
             generation=proof.generation,
             origin=proof.origin,
