@@ -111,4 +111,6 @@ def _refuse_old(work: Work, token: Record, why: str) -> None:
 
 
 def _form(**values: str) -> Reply:
-    return Reply(status=201, data=urlencode(values).encode(), content_type="application/x-www-form-urlencoded")
+    # Times stand as they are, as in Keystone's answers: readers split the text and do not decode it.
+    text = urlencode(values, safe=":")
+    return Reply(status=201, data=text.encode(), content_type="application/x-www-form-urlencoded")
