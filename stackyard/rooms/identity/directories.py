@@ -24,6 +24,7 @@ from stackyard.rooms.identity.resources.domain_config import store as configurat
 from stackyard.rooms.identity.resources.domain_config.options import OPTIONS
 from stackyard.rooms.identity.resources.domain_config.store import Configuration
 from stackyard.rooms.identity.resources.user import store as users
+from stackyard.rooms.identity.rotation import keys_of
 
 log = logging.getLogger("stackyard.identity")
 
@@ -173,7 +174,7 @@ class Directories:
         )
 
     def _options(self, tx: Transaction, domain: Record) -> Mapping[str, Any] | None:
-        found = configurations.own(tx, domain.id)
+        found = configurations.opened(configurations.own(tx, domain.id), keys_of(self._services).secret)
         if "driver" not in found.get("identity", {}):
             found = self._from_file(domain.name) or found
         configuration = configurations.completed(found)

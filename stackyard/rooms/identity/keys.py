@@ -119,9 +119,11 @@ class Sealer:
 
 
 class Keys:
-    """Every ring of the cloud: `tokens` (Fernet), `signing` (JWS), `credentials` (what is encrypted at rest)."""
+    """Every ring of the cloud: `tokens` (Fernet), `signing` (JWS), `credentials` (what is encrypted at rest); and the
+    `secret` that seals them."""
 
     def __init__(self, secret: CloudSecret) -> None:
+        self.secret = secret
         self.tokens = Ring("token", secret, Fernet.generate_key)
         self.signing = Ring("jws", secret, _signing_key)
         self.credentials = Ring("credential", secret, Fernet.generate_key)

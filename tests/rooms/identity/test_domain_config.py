@@ -3,6 +3,7 @@
 import pytest
 
 from stackyard.rooms.identity.resources.domain_config import store
+from stackyard.rooms.identity.rotation import keys_of
 from tests.rooms.identity.cloud import Admin, Cloud
 
 CONFIG = {"identity": {"driver": "ldap"}, "ldap": {"url": "ldap://host", "page_size": 5}}
@@ -68,7 +69,9 @@ def test_a_password_is_kept_for_the_cloud_and_shown_to_nobody(shared: Cloud, adm
         assert "cn=x" in answer.text
     assert shared.ask("GET", f"{path}/ldap/password", token=admins.token).status_code == 404
     with shared.database.read() as tx:
-        effective = store.effective(tx, domain)
+        effective = store.effective(tx, domain, keys_of(shared.services).secret)
+        kept = store.own(tx, domain)
+    assert "s3cret" not in str(kept)
     assert effective["ldap"]["password"] == "s3cret"
     assert effective["ldap"]["url"] == "ldap://s3cret@host"
     assert effective["ldap"]["query_scope"] == "one"

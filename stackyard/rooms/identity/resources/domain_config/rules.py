@@ -12,6 +12,7 @@ from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.domain_config import store
 from stackyard.rooms.identity.resources.domain_config.options import COMPLIANCE, OPTIONS
 from stackyard.rooms.identity.resources.domain_config.store import Configuration
+from stackyard.rooms.identity.rotation import keys_of
 
 _COMPLIANCE_GROUP = "security_compliance"
 
@@ -92,7 +93,7 @@ def replace(work: Work, request: Request) -> Reply:
     domain_id, given = _domain(work, request), _given(request)
     was_set = store.is_set(work.tx, domain_id)
     store.remove(work.tx, domain_id)
-    store.put(work.tx, domain_id, _read(given))
+    store.put(work.tx, domain_id, store.sealed(_read(given), keys_of(work.services).secret))
     body = {"config": _without_secrets(store.own(work.tx, domain_id))}
     return Reply(status=200 if was_set else 201, body=body)
 
@@ -106,7 +107,7 @@ def change(work: Work, request: Request) -> dict[str, Any]:
         given = _only(given, group, option)
         if not _narrowed(store.own(work.tx, domain_id), group, option):
             raise _missing(domain_id, group, option)
-    store.put(work.tx, domain_id, _read(given))
+    store.put(work.tx, domain_id, store.sealed(_read(given), keys_of(work.services).secret))
     return {"config": _without_secrets(store.own(work.tx, domain_id))}
 
 
@@ -131,7 +132,7 @@ def _given(request: Request) -> Mapping[str, Any]:
 
 
 def _read(given: Mapping[str, Any]) -> Configuration:
-    """The configuration as it is stored. Raises Forbidden for what domains cannot set, BadRequest for a bad value."""
+    """The values, parsed. Raises Forbidden for what domains cannot set, BadRequest for a bad value."""
     read: Configuration = {}
     for group, options in given.items():
         _known(group, None)

@@ -1,10 +1,11 @@
 """What domains have set for themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
+from stackyard.kernel.secret import CloudSecret
 from stackyard.kernel.storage.database import Column, Json, Transaction, table
 from stackyard.rooms.identity.resources.domain_config.options import OPTIONS
 
@@ -21,7 +22,7 @@ Configuration = dict[str, dict[str, Any]]
 
 
 def own(tx: Transaction, domain_id: str) -> Configuration:
-    """What a domain has set, secrets included."""
+    """What a domain has set; its secrets are sealed."""
     found: Configuration = {}
     for row in tx.find(DOMAIN_OPTION, domain_id=domain_id):
         found.setdefault(row.group, {})[row.option] = row.value
@@ -42,10 +43,30 @@ def remove(tx: Transaction, domain_id: str, **part: str) -> int:
     return tx.delete(DOMAIN_OPTION, domain_id=domain_id, **part)
 
 
-def effective(tx: Transaction, domain_id: str) -> Configuration:
+def sealed(given: Configuration, secret: CloudSecret) -> Configuration:
+    """The options as they are kept: who reads the database alone cannot read what is sensitive."""
+    return _changed(given, lambda value: {"sealed": secret.seal(str(value).encode())})
+
+
+def opened(kept: Configuration, secret: CloudSecret) -> Configuration:
+    """The options as they were given."""
+    return _changed(kept, lambda value: secret.open(value["sealed"]).decode())
+
+
+def _changed(given: Configuration, change: Callable[[Any], Any]) -> Configuration:
+    return {
+        group: {
+            name: change(value) if OPTIONS[group][name].sensitive and value is not None else value
+            for name, value in options.items()
+        }
+        for group, options in given.items()
+    }
+
+
+def effective(tx: Transaction, domain_id: str, secret: CloudSecret) -> Configuration:
     """What holds in a domain, for what keeps its users: its own options over the defaults, secrets included. A text may
     name a sensitive option of its group, as in `ldap://%(user)s:%(password)s@host`."""
-    return completed(own(tx, domain_id))
+    return completed(opened(own(tx, domain_id), secret))
 
 
 def completed(given: Configuration) -> Configuration:
