@@ -240,7 +240,7 @@ class Database:
         # A queue in the process, so that of each server only one waits for its turn with a connection in hand.
         self.writer = Writer(self.engine, "BEGIN IMMEDIATE" if self.is_sqlite else _TAKE_TURN)
         self._readers: list[Connection] = []
-        sa.event.listen(self.engine, "invalidate", self._forget_readers)
+        sa.event.listen(self.engine, "invalidate", self._forget_idle)
         self._current = threading.local()
 
     @contextmanager
@@ -280,8 +280,9 @@ class Database:
         else:
             self._readers.append(connection)
 
-    def _forget_readers(self, *event: object) -> None:
-        """Keep no connection that was open before now: the database went away, or nobody will read any more."""
+    def _forget_idle(self, *event: object) -> None:
+        """Keep no connection that was open before now: the database went away, or nobody will need it any more."""
+        self.writer.forget_idle()
         while self._readers:
             self._readers.pop().close()
 
@@ -342,7 +343,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        self._forget_readers()
+        self._forget_idle()
         self.engine.dispose()
 
 

@@ -30,8 +30,10 @@ class _Group:
     """Transactions that become durable by one commit, on one connection. All but `wait` is called by who has the
     turn."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, idle: list[Connection]) -> None:
+        """`idle`: where the connection goes when the group has been committed on it."""
         self._connection = connection
+        self._idle = idle
         self._began = time.monotonic()
         self._alone = True
         self._ended = threading.Event()
@@ -91,19 +93,23 @@ class _Group:
         except BaseException as error:
             self.lose(error)
         else:
-            self._end()
+            if self._connection.invalidated or self._idle:
+                self._close()
+            else:
+                self._idle.append(self._connection)
+            self._ended.set()
 
     def lose(self, error: BaseException | None) -> None:
         """Nothing of it remains; its members are told why."""
         self._error = error
         with suppress(sa.exc.SQLAlchemyError):
             self._connection.rollback()
-        self._end()
+        self._close()
+        self._ended.set()
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         with suppress(sa.exc.SQLAlchemyError):
             self._connection.close()
-        self._ended.set()
 
     def wait(self) -> None:
         """Wait until it is durable. Raises why it is not."""
@@ -129,6 +135,13 @@ class Writer:
         self._counting = threading.Lock()
         self._waiting = 0
         self._group: _Group | None = None
+        #: The connection of the last group, at most: to take one from the pool costs more than to begin on it.
+        self._idle: list[Connection] = []
+
+    def forget_idle(self) -> None:
+        """Keep no connection that was open before now."""
+        while self._idle:
+            self._idle.pop().close()
 
     @property
     def waiting(self) -> int:
@@ -168,13 +181,16 @@ class Writer:
         return group
 
     def _begin(self) -> _Group:
-        connection = self._engine.connect()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
         try:
             connection.exec_driver_sql(self._opening)
         except BaseException:
             connection.close()
             raise
-        return _Group(connection)
+        return _Group(connection, self._idle)
 
     def _leave(self, group: _Group) -> None:
         """Leave the group to who waits, or commit it; return when it is durable."""
