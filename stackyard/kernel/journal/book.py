@@ -16,8 +16,14 @@ from stackyard.kernel.journal.registry import Declared, Registry
 from stackyard.kernel.journal.tables import CANCELLED, DEAD, EVENTS, OPERATIONS, QUEUED, RUNNING
 from stackyard.kernel.observe.trace import traceparent
 from stackyard.kernel.storage.database import Record, Transaction
+from stackyard.kernel.storage.statements import Statement, parameter
 from stackyard.kernel.work import Work
 
+_RUNNING = Statement(
+    sa.select(OPERATIONS)
+    .where(OPERATIONS.c.object_id == parameter("object_id"), OPERATIONS.c.due_at.is_not(None))
+    .order_by(OPERATIONS.c.number)
+)
 _AT_WORK = sa.select(OPERATIONS.c.object_id).where(OPERATIONS.c.due_at.is_not(None))
 
 Hook = Callable[[str], None]
@@ -121,8 +127,7 @@ class Book:
 
     def running(self, work: Work, object_id: str) -> list[Record]:
         """The operations of an object that have not ended, oldest first."""
-        mine = (OPERATIONS.c.object_id == object_id, OPERATIONS.c.due_at.is_not(None))
-        return work.tx.all(sa.select(OPERATIONS).where(*mine).order_by(OPERATIONS.c.number))
+        return work.tx.all(_RUNNING, object_id=object_id)
 
     def at_work(self, work: Work) -> set[str]:
         """The ids of all objects with an operation that has not ended."""

@@ -6,7 +6,6 @@ Of all servers one writes at a time (Database.write), so what a claim has read s
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,6 +17,7 @@ from stackyard.kernel.journal.registry import Declared
 from stackyard.kernel.journal.run import Claim
 from stackyard.kernel.journal.tables import CANCELLED, FAILED, OPERATIONS, QUEUED, RUNNING, STEPS
 from stackyard.kernel.storage.database import Record, Transaction
+from stackyard.kernel.storage.statements import Statement, parameter
 from stackyard.kernel.work import Services
 
 
@@ -41,10 +41,10 @@ class Claims:
         """Whether one was due, and its claim, unless the operation ended here because it cannot run."""
         now = self.services.clock.now()
         with self.services.database.write() as tx:
-            found = tx.connection.execute(_NEXT, {"now": now, "server": self.server}).mappings().first()
+            found = tx.one(_NEXT, now=now, server=self.server)
             if found is None:
                 return False, None
-            taken = self._claimed(Record(found), now)
+            taken = self._claimed(found, now)
             if taken.cancelled_by is None:
                 return True, self._opened(tx, taken, now)
             ending.end(tx, taken, CANCELLED, "another operation overtook it", now)
@@ -70,7 +70,7 @@ class Claims:
             # It ends here, whatever it is: the head of the queue must not be stuck for all.
             ending.end(tx, taken, FAILED, str(error) if type(error) is LookupError else told(error), now)
             return None
-        tx.connection.execute(_TAKE, {"its_id": taken.id} | {name: taken[name] for name in _CLAIMING})
+        tx.run(_TAKE, its_id=taken.id, **{name: taken[name] for name in _CLAIMING})
         steps = _steps(tx, taken) if taken.epoch > 1 else []
         return Claim(
             operation=taken, steps={(step.phase, step.name): step for step in steps},
@@ -146,7 +146,7 @@ class Claims:
         return found
 
 
-def _next() -> sa.Select[Any]:
+def _next() -> Statement:
     older = OPERATIONS.alias("older")
     blocked = sa.exists().where(
         older.c.object_id == OPERATIONS.c.object_id,
@@ -154,25 +154,20 @@ def _next() -> sa.Select[Any]:
         older.c.due_at.is_not(None),
     )
     # After a long pause of the machine our own leases may have run out although their threads live on.
-    ours = sa.and_(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server == sa.bindparam("server"))
-    return (
+    ours = sa.and_(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server == parameter("server"))
+    return Statement(
         sa.select(OPERATIONS)
-        .where(OPERATIONS.c.due_at <= sa.bindparam("now"), ~blocked, ~ours)
+        .where(OPERATIONS.c.due_at <= parameter("now"), ~blocked, ~ours)
         .order_by(OPERATIONS.c.due_at, OPERATIONS.c.number)
         .limit(1)
     )
 
 
-# Built once: to build a statement costs more than to run it.
 _CLAIMING = (
     "state", "server", "epoch", "due_at", "waits_for", "started_at", "crashes", "state_before", "record",
 )
 _NEXT = _next()
-_TAKE = (
-    sa.update(OPERATIONS)
-    .where(OPERATIONS.c.id == sa.bindparam("its_id"))
-    .values({name: sa.bindparam(name) for name in _CLAIMING})
-)
+_TAKE = Statement(sa.update(OPERATIONS).where(OPERATIONS.c.id == parameter("its_id")), sets=_CLAIMING)
 
 
 def _steps(tx: Transaction, taken: Record) -> list[Record]:

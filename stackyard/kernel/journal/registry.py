@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from stackyard.kernel.declare.resource import Operation, Resource
 from stackyard.kernel.declare.room import Room
@@ -29,8 +28,7 @@ class Declared:
 
     def find(self, tx: Transaction, object_id: str) -> Record | None:
         """The object's row."""
-        source = self.resource.table
-        return tx.one(sa.select(source).where(source.c[self.resource.id_field] == object_id))
+        return tx.get(self.resource.table, **{self.resource.id_field: object_id})
 
     def state(self, record: Record) -> str | None:
         """The state of an object, or None for one without a life cycle."""

@@ -21,6 +21,7 @@ from stackyard.kernel.nodes import CURRENT_CALL, CallId, Nodes
 from stackyard.kernel.observe.calls import noting
 from stackyard.kernel.steps import Cancelled, Refused
 from stackyard.kernel.storage.database import Record, Transaction
+from stackyard.kernel.storage.statements import Statement, parameter
 from stackyard.kernel.work import Services, Work
 
 P = ParamSpec("P")
@@ -28,11 +29,11 @@ T = TypeVar("T")
 
 DO, UNDO = "do", "undo"
 
-# Built once: to build a statement costs more than to run it.
-_HELD = sa.select(OPERATIONS.c.epoch, OPERATIONS.c.state, OPERATIONS.c.cancelled_by).where(
-    OPERATIONS.c.id == sa.bindparam("operation")
+_HELD = Statement(
+    sa.select(OPERATIONS.c.epoch, OPERATIONS.c.state, OPERATIONS.c.cancelled_by).where(
+        OPERATIONS.c.id == parameter("operation")
+    )
 )
-_STEP = sa.insert(STEPS)
 
 
 class Lost(BaseException):
@@ -124,7 +125,7 @@ class Ledger:
         """Make sure that the claim stands; in a write transaction it does so until that ends. Raises Lost,
         Cancelled."""
         mine = self.claim.operation
-        found = tx.connection.execute(_HELD, {"operation": mine.id}).first()
+        found = tx.one(_HELD, operation=mine.id)
         if found is None or found.state != RUNNING or found.epoch != mine.epoch:
             raise Lost(mine.id)
         if found.cancelled_by is not None:
@@ -203,7 +204,7 @@ class Ledger:
         if (row.phase, row.name) in self.claim.steps:
             tx.update(STEPS, row, operation=row.operation, phase=row.phase, name=row.name)
         else:
-            tx.connection.execute(_STEP, row)
+            tx.insert(STEPS, row)
 
     def keep(self, row: Record) -> None:
         """Remember a step's row that has been committed."""
