@@ -26,7 +26,7 @@ from stackyard.testing.cloud import FACTS, Worlds
 from stackyard.testing.faults import Faults, ServerDied
 
 #: Tables whose rows tell what happened.
-_HISTORY = ("journal_", "alembic", "changes")
+_HISTORY = ("journal_", "alembic", "changes", "identity_revocation_event")
 
 
 class MovingClock(SystemClock):
