@@ -158,12 +158,6 @@ class Directories:
         if person is not None:
             mirror.found(self._services, known.domain_id, person)
 
-    def close(self) -> None:
-        """Let go of every connection."""
-        for known in self._known.values():
-            if known.directory is not None:
-                known.directory.close()
-
     def _opened(self, domain: Record, options: Mapping[str, Any]) -> Known:
         try:
             directory, problem = self.open(options), ""
