@@ -164,13 +164,17 @@ def test_rules_hold_for_tokens_got_before_them(careful: Careful, admins: Admin) 
     assert "Openstack-Auth-Receipt" not in result.headers
 
 
-def test_what_bounds_a_token_gets_no_receipt_that_would_lose_the_bounds(both: Careful, admins: Admin) -> None:
+def test_a_receipt_keeps_what_bounds_the_token(careful: Careful, admins: Admin) -> None:
     project = admins.make("project", name=next(_NAMES))
-    admins.grant(f"projects/{project['id']}", f"users/{both.id}", "member")
-    scope = {"project": {"id": project["id"]}}
-    token = both.log_in({**both.password(), **both.totp()}, scope).headers["X-Subject-Token"]
-    path = f"/v3/users/{both.id}/application_credentials"
-    made = both.cloud.ask("POST", path, {"application_credential": {"name": "x"}}, token).json["application_credential"]
-    result = both.log_in({"application_credential": {"id": made["id"], "secret": made["secret"]}})
-    assert result.status_code == 401
-    assert "Openstack-Auth-Receipt" not in result.headers
+    admins.grant(f"projects/{project['id']}", f"users/{careful.id}", "member")
+    token = careful.log_in(careful.password(), {"project": {"id": project["id"]}}).headers["X-Subject-Token"]
+    path, wanted = f"/v3/users/{careful.id}/application_credentials", {"name": "x", "roles": [{"name": "reader"}]}
+    made = careful.cloud.ask("POST", path, {"application_credential": wanted}, token).json["application_credential"]
+    admins.change("user", careful.id, options={"multi_factor_auth_rules": [["application_credential", "totp"]]})
+    half = careful.log_in({"application_credential": {"id": made["id"], "secret": made["secret"]}})
+    assert half.status_code == 401
+    receipt = half.headers["Openstack-Auth-Receipt"]
+    assert careful.log_in(careful.totp(-1), "unscoped", Openstack_Auth_Receipt=receipt).status_code == 401
+    whole = careful.log_in(careful.totp(), Openstack_Auth_Receipt=receipt).json["token"]
+    assert whole["application_credential"] == {"id": made["id"], "name": "x", "restricted": True}
+    assert [role["name"] for role in whole["roles"]] == ["reader"]

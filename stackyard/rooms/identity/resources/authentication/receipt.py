@@ -13,7 +13,8 @@ from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.keys import Sealer
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
-from stackyard.rooms.identity.resources.token.proof import Proof
+from stackyard.rooms.identity.resources.token.claims import Origin
+from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.token.tokens import instant
 from stackyard.rooms.identity.resources.user import store as users
 from stackyard.rooms.identity.rotation import keys_of
@@ -24,10 +25,15 @@ LIFETIME = 300
 
 
 class _Receipt(msgspec.Struct, tag="receipt", forbid_unknown_fields=True):
+    """A proof without its parent: the bounds that the token will have to stay in are kept."""
+
     user_id: str
     generation: int
     methods: list[str]
     expires: int
+    until: int | None
+    scope: Scope | None
+    origin: Origin
 
 
 def earlier(tx: Transaction, attempt: Attempt) -> list[Proof]:
@@ -42,19 +48,28 @@ def earlier(tx: Transaction, attempt: Attempt) -> list[Proof]:
         raise unauthenticated() from None
     if receipt.expires <= _now(attempt):
         raise unauthenticated()
-    return [Proof(user_id=receipt.user_id, generation=receipt.generation, methods=tuple(receipt.methods))]
+    earlier = Proof(
+        user_id=receipt.user_id,
+        generation=receipt.generation,
+        methods=tuple(receipt.methods),
+        until=receipt.until,
+        scope=receipt.scope,
+        origin=receipt.origin,
+    )
+    return [earlier]
 
 
 def issue(tx: Transaction, attempt: Attempt, user: Record, proof: Proof, required: Sequence[Sequence[str]]) -> Reply:
     """401 with a receipt for what was proved, and what is missing. Raises Unauthorized when the user cannot log in, and
-    for what bounds a token (another token, an application credential, …): a receipt would lose the bounds."""
-    if proof != Proof(user_id=proof.user_id, generation=proof.generation, methods=proof.methods):
+    for what was proved by a token: another does not come of it without all that is required."""
+    if proof.parent is not None:
         raise unauthenticated()
     domain = users.domain(tx, domain_id=user.domain_id)
     if not user.enabled or user.generation != proof.generation or domain is None or not domain.enabled:
         raise unauthenticated()
     issued = _now(attempt)
-    receipt = _Receipt(user.id, user.generation, list(proof.methods), issued + LIFETIME)
+    bounds = (proof.until, proof.scope, proof.origin)
+    receipt = _Receipt(user.id, user.generation, list(proof.methods), issued + LIFETIME, *bounds)
     text = _sealer(attempt).seal(tx, msgspec.msgpack.encode(receipt), issued).rstrip("=")
     shown = {
         "methods": receipt.methods,
