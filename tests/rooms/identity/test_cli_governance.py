@@ -1,9 +1,11 @@
 """The released `openstack` client: trusts, policies, endpoint groups and filters, limits; each effect confirmed by a
 second call."""
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.rooms.identity.command_line import Client, client, named
 
@@ -20,6 +22,11 @@ def test_trusts(client: Client) -> None:
     admin, demo, project, member = (each["id"] for each in shown)
     given = f"--project {project} --role {member} --impersonate --expiration 2099-01-01T00:00:00 {demo} {admin}"
     (made,) = client(f"trust create {given} -f json", cloud="stackyard")
+    login = yaml.safe_load((client.state / "clouds.yaml").read_text())["clouds"]["stackyard-admin"]["auth"]
+    settings = {name: login[name] for name in ("auth_url", "username", "password", "user_domain_id")}
+    environment = {f"OS_{name.upper()}": value for name, value in {**settings, "trust_id": made["id"]}.items()}
+    token = client.run(["token", "issue", "-f", "json"], "", OS_AUTH_TYPE="password", **environment)
+    assert json.loads(token.stdout)["user_id"] == demo, token.stderr
     everything, theirs, shown, _, after = client(
         "trust list -f json",
         f"trust list --trustor {demo} -f json",
