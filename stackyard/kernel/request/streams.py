@@ -48,6 +48,11 @@ class Client:
             self._complete = True
         return event
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of its body is here."""
+        return self._complete and not self.gone
+
     async def departure(self) -> None:
         """Return when the client has left. What it still sends meanwhile is dropped."""
         while not self.gone:
@@ -73,20 +78,34 @@ def client_of(req: falcon.asgi.Request) -> Client | None:
 async def whole(req: falcon.asgi.Request, limit: int, patience: float) -> bytes:
     """The body, read into memory. Raises PayloadTooLarge, RequestTimeout when it takes longer than `patience` in all,
     and BadRequest when the client leaves before its end."""
+    client = client_of(req)
+    if client and client.is_complete:
+        # Most bodies came with the head: there is nothing to wait for.
+        return _within(limit, bytes(await req.stream.read()))
     parts, size = [], 0
     try:
         async with asyncio.timeout(patience):
             async for chunk in req.stream:
                 size += len(chunk)
                 if size > limit:
-                    raise PayloadTooLarge(
-                        f"The body has more than the {limit} bytes that are read here.", headers={"Connection": "close"}
-                    )
+                    raise _too_large(limit)
                 parts.append(chunk)
     except TimeoutError:
         raise idle(patience) from None
     _refuse_half(req)
     return b"".join(parts)
+
+
+def _within(limit: int, body: bytes) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"The body has more than the {limit} bytes that are read here.", headers={"Connection": "close"}
+    )
 
 
 def chunks(req: falcon.asgi.Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -80,6 +81,7 @@ def eui64(net: Net, mac: str) -> str:
     return str(ipaddress.IPv6Address(int(net.network_address) | int.from_bytes(bytes(identifier), "big")))
 
 
+@lru_cache(4096)
 def network(cidr: str) -> Net:
     """A CIDR as a network."""
     return ipaddress.ip_network(cidr)

@@ -1,6 +1,7 @@
 """What happens when a subnet pool is made, changed or removed."""
 
 import ipaddress
+from typing import Any
 
 from stackyard.kernel.errors import BadRequest, Conflict
 from stackyard.kernel.storage import rows
@@ -72,9 +73,8 @@ def _mixed() -> BadRequest:
 
 
 def _merged(prefixes: list[str]) -> list[str]:
-    if _family(prefixes) == 4:
-        return [str(each) for each in ipaddress.collapse_addresses(map(ipaddress.IPv4Network, prefixes))]
-    return [str(each) for each in ipaddress.collapse_addresses(map(ipaddress.IPv6Network, prefixes))]
+    networks: list[Any] = [addresses.network(each) for each in prefixes]
+    return [str(each) for each in ipaddress.collapse_addresses(networks)]
 
 
 def _settle_lengths(pool: Record) -> None:
