@@ -1,6 +1,7 @@
 """Limits by what they are of and whom they bound."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,10 +54,7 @@ def of_projects_in(tx: Transaction, domain_id: str, of: Of) -> list[Record]:
 
 def of_service(tx: Transaction, service_type: str, names: Sequence[str], region_id: str) -> list[Record]:
     """The registered limits on these resources of a type of service, in this region; those of no region first."""
-    source, service = registered.REGISTERED_LIMIT.table, services.SERVICE.table
-    joined = sa.select(source).join(service, service.c.id == source.c.service_id)
-    chosen = joined.where(service.c.type == service_type, source.c.resource_name.in_(names), _here(source, region_id))
-    return tx.all(chosen.order_by(source.c.region_id.is_not(None), source.c.id))
+    return tx.all(_registered().params(type=service_type, names=names, region=region_id))
 
 
 def of_holders(
@@ -64,15 +62,32 @@ def of_holders(
 ) -> list[Record]:
     """The limits of projects and domains on these resources of a type of service, in this region; those of no region
     first."""
-    limit, service = resource.LIMIT.table, services.SERVICE.table
-    joined = sa.select(limit).join(service, service.c.id == limit.c.service_id)
-    chosen = joined.where(service.c.type == service_type, limit.c.resource_name.in_(names), _here(limit, region_id))
-    theirs = limit.c.project_id.in_(holders) | limit.c.domain_id.in_(holders)
-    return tx.all(chosen.where(theirs).order_by(limit.c.region_id.is_not(None), limit.c.id))
+    return tx.all(_held().params(type=service_type, names=names, region=region_id, holders=holders))
 
 
-def _here(source: sa.Table, region_id: str) -> "sa.ColumnElement[bool]":
-    return source.c.region_id.is_(None) | (source.c.region_id == region_id)
+# Everything that is limited asks for these, and building a statement takes longer than running it.
+@cache
+def _registered() -> sa.Select[Any]:
+    return _on_service(registered.REGISTERED_LIMIT.table)
+
+
+@cache
+def _held() -> sa.Select[Any]:
+    limit = resource.LIMIT.table
+    holders: sa.BindParameter[Any] = sa.bindparam("holders", expanding=True)
+    return _on_service(limit).where(limit.c.project_id.in_(holders) | limit.c.domain_id.in_(holders))
+
+
+def _on_service(source: sa.Table) -> sa.Select[Any]:
+    service = services.SERVICE.table
+    region: sa.BindParameter[Any] = sa.bindparam("region")
+    joined = sa.select(source).join(service, service.c.id == source.c.service_id)
+    chosen = joined.where(
+        service.c.type == sa.bindparam("type"),
+        source.c.resource_name.in_(sa.bindparam("names", expanding=True)),
+        source.c.region_id.is_(None) | (source.c.region_id == region),
+    )
+    return chosen.order_by(source.c.region_id.is_not(None), source.c.id)
 
 
 def forget_holders(tx: Transaction, holders: Any) -> None:
