@@ -35,7 +35,13 @@ CHANGES = table(
 TABLES = (CHANGES,)
 
 #: Callers that together meet every branch of a resource's `visible`.
-_PROBES = (Caller(project_id="p", user_id="u", roles=("member",)), Caller(domain_id="d", user_id="u"), Caller())
+_PROBES = (
+    Caller(project_id="p", user_id="u", roles=("member",)),
+    # One that acts by somebody's leave.
+    Caller(project_id="p", user_id="u", token={"origin": {"trust_id": "t"}}),
+    Caller(domain_id="d", user_id="u"),
+    Caller(),
+)
 _BATCH = 2000
 
 

@@ -187,9 +187,10 @@ def test_a_program_reaches_the_credentials_of_its_project_only(owner: Owner) -> 
 
     restricted, free = program(), program(unrestricted=True)
     assert owner.ask("GET", f"/v3/credentials/{seed['id']}", token=free).status_code == 403
+    assert owner.ask("GET", "/v3/credentials", token=free).json["credentials"] == []
+    note = owner.keep(free, project_id=owner.project).json["credential"]
     listed = owner.ask("GET", "/v3/credentials", token=free).json["credentials"]
-    assert [each["type"] for each in listed] == ["ec2"]
-    assert owner.ask("GET", f"{owner.ec2_path}/{keys['access']}", token=free).status_code == 200
+    assert [each["id"] for each in listed] == [note["id"]]
     assert owner.keep(free).status_code == 403
     assert owner.ask("POST", owner.ec2_path, {"tenant_id": owner.project}, restricted).status_code == 403
     (kept,) = owner.ask("GET", "/v3/credentials?type=ec2").json["credentials"]

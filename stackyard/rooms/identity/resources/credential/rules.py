@@ -22,6 +22,8 @@ from stackyard.rooms.identity.resources.token import delegation
 from stackyard.rooms.identity.resources.token import store as changes
 from stackyard.rooms.identity.rotation import keys_of
 
+#: The types that log somebody in, in any case of letters.
+EC2, TOTP = "ec2", "totp"
 #: Bytes that a seed of passcodes has at least: RFC 4226.
 _SEED = 16
 #: Members of an ec2 blob that say by whose leave it was made, and the API's names of what they were in the token.
@@ -50,7 +52,7 @@ def narrow(work: Work, statement: Any, query: Record) -> Any:
 def create(work: Work, wanted: Record) -> Record:
     """Keep a credential. Raises BadRequest for a blob that its type cannot have, Conflict for an access key that there
     is."""
-    _check_project(work, wanted.get("project_id"))
+    _check_leave(work, wanted)
     checked = _checked(wanted)
     if _is_ec2(wanted):
         delegation.refuse_restricted(work)
@@ -59,7 +61,8 @@ def create(work: Work, wanted: Record) -> Record:
         checked["blob"] = _told({**_blob(wanted), **{name: bounds[of] for name, of in BOUNDS.items() if of in bounds}})
         if store.by_id(work.tx, checked["id"]) is not None:
             raise duplicate("credential", f"Duplicate entry found with access key of {checked['id']}")
-    return kernel_rows.insert(work, resource.CREDENTIAL, {**checked, **seal(work, checked["blob"], "blob")})
+    made = {**checked, **seal(work, checked["blob"], "blob"), "made_with": delegation.leave_of(work.caller)}
+    return kernel_rows.insert(work, resource.CREDENTIAL, made)
 
 
 def update(work: Work, credential: Record, changes: Record) -> Record:
@@ -69,8 +72,11 @@ def update(work: Work, credential: Record, changes: Record) -> Record:
     after = Record({**before, **changes})
     if not work.allows("identity:update_credential", {**after, **target(work, after)}):
         raise Forbidden("You are not authorized to perform the requested action: identity:update_credential.")
-    _check_project(work, after.project_id)
+    _check_leave(work, after)
     checked = _checked(after)
+    if _is_ec2(after) and not _is_ec2(before):
+        # It would say nothing of the leave by which it was made.
+        delegation.refuse_any(work)
     if _is_ec2(before) or _is_ec2(after):
         delegation.refuse_restricted(work)
         _check_bounds(_blob(before) if _is_ec2(before) else {}, _blob(after))
@@ -104,17 +110,26 @@ def load(work: Work, credentials: Sequence[Record]) -> None:
         each["opened"] = found.decode()
 
 
-def _check_project(work: Work, project_id: str | None) -> None:
-    delegation.within_project(work, project_id)
+def _check_leave(work: Work, credential: Mapping[str, Any]) -> None:
+    """Raise Forbidden for what a delegated token may not keep: what is not its project's, and what logs its user in."""
+    delegation.within_project(work, credential.get("project_id"))
+    if credential["type"].lower() == TOTP:
+        delegation.refuse_any(work)
+
+
+def within_leave(work: Work, credential: Record) -> bool:
+    """Whether the token may touch an ec2 credential: a delegated one those of its project that the same leave made."""
+    same = delegation.leave_of(work.caller) in (None, credential.made_with)
+    return same and delegation.may_reach(work, credential.project_id)
 
 
 def _is_ec2(credential: Mapping[str, Any]) -> bool:
-    return bool(credential["type"].lower() == "ec2")
+    return bool(credential["type"].lower() == EC2)
 
 
 def _checked(credential: Record) -> Record:
     """The credential if its blob is what its type needs; an ec2 one under the id that its access key gives it."""
-    if credential["type"].lower() == "totp":
+    if credential["type"].lower() == TOTP:
         _check_seed(credential["blob"])
     if not _is_ec2(credential):
         return Record(credential)

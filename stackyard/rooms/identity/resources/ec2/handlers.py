@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from stackyard.kernel.errors import BadRequest
+from stackyard.kernel.errors import BadRequest, Forbidden
 from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
@@ -20,9 +20,9 @@ from stackyard.rooms.identity.resources.user import resource as users
 
 
 def listed(work: Work, request: Request) -> dict[str, Any]:
-    """A user's EC2 credentials; with a delegated token those of its project."""
+    """A user's EC2 credentials; with a delegated token those of its project that the same leave made."""
     user = rows.existing(work, users.USER, request.params["user_id"])
-    found = [each for each in store.of_user(work.tx, user.id, "ec2") if delegation.may_reach(work, each.project_id)]
+    found = [each for each in store.of_user(work.tx, user.id, "ec2") if rules.within_leave(work, each)]
     return render.listing(work, "credentials", [_shown(work, each) for each in found], _path(user.id))
 
 
@@ -64,7 +64,10 @@ def _found(work: Work, request: Request, action: str) -> Record:
     if found is None or found.type != "ec2":
         raise unknown("credential", access)
     _judge(work, action, found.user_id)
-    delegation.within_project(work, found.project_id)
+    if not rules.within_leave(work, found):
+        raise Forbidden(
+            "The credential was made with another leave than the delegated token's, or for another project."
+        )
     return found
 
 

@@ -1,7 +1,6 @@
 """The client credentials grant: an application credential is the client, its secret the client's."""
 
 import base64
-import binascii
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote_plus
 
@@ -78,7 +77,7 @@ def _basic(header: str) -> tuple[str, str] | None:
         return None
     try:
         client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise _failed() from None
     return unquote_plus(client), unquote_plus(secret)
 

@@ -32,15 +32,20 @@ def refuse_any(work: Work) -> None:
 
 
 def may_reach(work: Work, project_id: str | None) -> bool:
-    """Whether the token may touch what is for that project: a delegated one stays in its own, and what is the user's as
-    such (their second factors) is nothing of it."""
-    return not _origin(work) or project_id == work.caller.project_id
+    """Whether the token may touch what is for that project: a delegated one stays in its own, and one without a project
+    has nothing."""
+    return not _origin(work) or (project_id is not None and project_id == work.caller.project_id)
 
 
 def within_project(work: Work, project_id: str | None) -> None:
     """Raise Forbidden unless the token may touch what is for that project."""
     if not may_reach(work, project_id):
         raise Forbidden("The credential's project is not the one that the delegated token is for.")
+
+
+def leave_of(caller: Caller) -> str | None:
+    """The id of the leave by which a token acts; None for one's own."""
+    return next(iter(origin_of(caller).values()), None)
 
 
 def bounds(work: Work) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from stackyard.kernel.declare.kinds import Boolean
 from stackyard.kernel.errors import NotFound, Unauthorized
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.work import Work
@@ -15,6 +16,8 @@ from stackyard.rooms.identity.resources.token.body import body
 from stackyard.rooms.identity.resources.token.tokens import Token, Tokens
 from stackyard.rooms.identity.resources.user import store as users
 
+_FLAG = Boolean()
+
 
 def tokens_of(work: Work) -> Tokens:
     """The cloud's tokens, bound when the room started."""
@@ -24,13 +27,17 @@ def tokens_of(work: Work) -> Tokens:
 
 def show(work: Work, request: Request) -> Reply:
     """The token named by X-Subject-Token. With `allow_expired`, services may ask for one that has just run out."""
-    text, token = _subject(work, request, expired="allow_expired" in request.query)
+    text, token = _subject(work, request, expired=_is_true(request, "allow_expired"))
     _allowed(work, "check_token" if request.method == "HEAD" else "validate_token", token)
     if token.caller.access_rules is not None and "openstack-identity-access-rules" not in request.headers:
         raise NotFound("Could not find token: the service that asks does not enforce access rules, which it has.")
     listed = "nocatalog" not in request.query
     services = tokens_of(work).catalogs.encoded(work.tx, token.caller.project_id) if listed else None
     return Reply(data=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
+
+
+def _is_true(request: Request, name: str) -> bool:
+    return name in request.query and bool(_FLAG.parse(request.query[name], name, False))
 
 
 def revoke(work: Work, request: Request) -> Reply:
