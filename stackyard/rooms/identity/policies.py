@@ -61,6 +61,10 @@ SHARED = [
     Allow("service_or_admin", "rule:admin_required or rule:service_role"),
     Allow("owner", "user_id:%(user_id)s"),
     Allow("token_subject", "user_id:%(target.token.user_id)s"),
+    # Those below are for operators' files, which are written in Keystone's words.
+    Allow("admin_or_owner", "rule:admin_required or rule:owner"),
+    Allow("admin_or_token_subject", "rule:admin_required or rule:token_subject"),
+    Allow("service_admin_or_token_subject", "rule:service_or_admin or rule:token_subject"),
     # A domain's manager may hand out what is theirs or less, never admin.
     Allow(
         "domain_managed_target_role",

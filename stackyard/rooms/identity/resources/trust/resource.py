@@ -79,7 +79,7 @@ TRUST = Resource(
     view=rules.view,
     policy={
         "show": allow("get_trust", _EITHER),
-        "create": allow("create_trust", "user_id:%(trust.trustor_user_id)s", ("project",)),
+        "create": allow("create_trust", _TRUSTOR, ("project",)),
         "delete": allow("delete_trust", either(ADMIN, _TRUSTOR)),
     },
     create=rules.create,

@@ -1,0 +1,47 @@
+"""Operators' policy files are written in Keystone's words, and mean here what they mean there."""
+
+from pathlib import Path
+
+import pytest
+
+from stackyard.kernel.caller import Caller
+from stackyard.kernel.request.policy import Policies
+from stackyard.rooms.identity.room import ROOM
+
+ADMIN = Caller(user_id="a", project_id="p", roles=("admin",))
+SERVICE = Caller(user_id="s", project_id="p", roles=("service",))
+PERSON = Caller(user_id="u", project_id="p", roles=("reader",))
+THEIRS = {
+    "user_id": "u",
+    "target.token.user_id": "u",
+    "target.trust.trustor_user_id": "u",
+    "trust.trustor_user_id": "u",
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "let_in"),
+    [
+        ("rule:admin_required", {ADMIN.user_id}),
+        ("rule:service_or_admin", {ADMIN.user_id, SERVICE.user_id}),
+        ("rule:admin_or_owner", {ADMIN.user_id, PERSON.user_id}),
+        ("rule:admin_or_token_subject", {ADMIN.user_id, PERSON.user_id}),
+        ("rule:service_admin_or_token_subject", {ADMIN.user_id, SERVICE.user_id, PERSON.user_id}),
+        ("user_id:%(trust.trustor_user_id)s", {PERSON.user_id}),
+        ("rule:not_declared_anywhere", set()),
+    ],
+)
+def test_a_rule_of_an_operators_file_lets_in_whom_it_names(tmp_path: Path, check: str, let_in: set[str]) -> None:
+    (tmp_path / "identity.yaml").write_text(f'"identity:create_trust": "{check}"\n')
+    policies = Policies([ROOM], tmp_path)
+    found = {
+        each.user_id for each in (ADMIN, SERVICE, PERSON) if policies.allows("identity:create_trust", each, THEIRS)
+    }
+    assert found == let_in
+
+
+def test_what_a_file_allows_still_takes_a_token_of_the_right_scope(tmp_path: Path) -> None:
+    (tmp_path / "identity.yaml").write_text('"identity:create_trust": ""\n')
+    policies = Policies([ROOM], tmp_path)
+    assert policies.allows("identity:create_trust", PERSON, THEIRS)
+    assert not policies.allows("identity:create_trust", Caller(user_id="u", system=True, roles=("admin",)), THEIRS)
