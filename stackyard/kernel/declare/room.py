@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -55,18 +55,35 @@ class Room:
         return f"stackyard.rooms.{self.name}"
 
 
-def declared(package: ModuleType) -> tuple[list[Resource], list[Route]]:
-    """The resources and routes that the modules of a room's `resources` package declare, in name order.
+@dataclass(frozen=True)
+class Declared:
+    """What the modules of a room's `resources` package declare, in name order."""
 
-    Every module-level `Resource`, `Route` or list of routes counts, so that a new resource is a new file and no shared
-    edit.
+    resources: Sequence[Resource]
+    routes: Sequence[Route]
+    policies: Sequence[Allow]
+    tables: Sequence[sa.Table]
+
+
+def declared(package: ModuleType) -> Declared:
+    """Everything that is declared there: a new resource is a new file and no shared edit.
+
+    Every module-level `Resource`, `Route`, rule (`Allow`) and table counts, alone or in a list or a dictionary; so does
+    what a module imports from another. Tables of resources are theirs.
     """
-    resources: dict[int, Resource] = {}
-    routes: dict[int, Route] = {}
+    found: dict[int, Any] = {}
     for module in _modules(package):
         for value in vars(module).values():
-            _collect(value, resources, routes)
-    return list(resources.values()), list(routes.values())
+            for each in _several(value):
+                found[id(each)] = each
+    resources = [each for each in found.values() if isinstance(each, Resource)]
+    of_resources = {id(each.table) for each in resources}
+    return Declared(
+        resources=resources,
+        routes=[each for each in found.values() if isinstance(each, Route)],
+        policies=[each for each in found.values() if isinstance(each, Allow)],
+        tables=[each for key, each in found.items() if isinstance(each, sa.Table) and key not in of_resources],
+    )
 
 
 def _modules(package: ModuleType) -> list[ModuleType]:
@@ -74,10 +91,7 @@ def _modules(package: ModuleType) -> list[ModuleType]:
     return [importlib.import_module(each.name) for each in found if not each.ispkg]
 
 
-def _collect(value: Any, resources: dict[int, Resource], routes: dict[int, Route]) -> None:
-    if isinstance(value, Resource):
-        resources[id(value)] = value
-    elif isinstance(value, Route):
-        routes[id(value)] = value
-    elif isinstance(value, list | tuple) and value and all(isinstance(each, Route) for each in value):
-        routes.update((id(each), each) for each in value)
+def _several(value: Any) -> Iterable[Any]:
+    if isinstance(value, list | tuple):
+        return value
+    return value.values() if isinstance(value, dict) else (value,)

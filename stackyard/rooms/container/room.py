@@ -3,11 +3,9 @@
 from stackyard.kernel.declare.room import Room, declared
 from stackyard.rooms.container import reconcile, resources
 from stackyard.rooms.container.dialect import DIALECT
-from stackyard.rooms.container.resources import quota
-from stackyard.rooms.container.resources.container.resource import EXTRA_RULES
 from stackyard.rooms.container.resources.version import VERSIONS
 
-_RESOURCES, _ROUTES = declared(resources)
+_DECLARED = declared(resources)
 
 ROOM = Room(
     name="container",
@@ -16,9 +14,10 @@ ROOM = Room(
     uses=("identity", "placement", "image", "network"),
     dialect=DIALECT,
     versions=VERSIONS,
-    resources=_RESOURCES,
-    routes=_ROUTES,
-    policies=[*EXTRA_RULES, *quota.RULES],
+    resources=_DECLARED.resources,
+    routes=_DECLARED.routes,
+    policies=_DECLARED.policies,
+    tables=_DECLARED.tables,
     reconcilers=reconcile.RECONCILERS,
     start=reconcile.listen,
 )

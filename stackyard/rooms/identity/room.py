@@ -13,30 +13,14 @@ from stackyard.rooms.identity.keys import Keys, Use
 from stackyard.rooms.identity.policies import SHARED
 from stackyard.rooms.identity.reconcile import DIRECTORIES, MEMBERSHIPS, ROTATION
 from stackyard.rooms.identity.render import DIALECT
-from stackyard.rooms.identity.resources.assignment.routes import RULES as GRANT_RULES
-from stackyard.rooms.identity.resources.assignment.store import ASSIGNMENT
 from stackyard.rooms.identity.resources.credential.resource import CREDENTIAL
 from stackyard.rooms.identity.resources.credential.store import resealing
-from stackyard.rooms.identity.resources.domain_config.routes import RULES as CONFIG_RULES
-from stackyard.rooms.identity.resources.domain_config.store import DOMAIN_OPTION
-from stackyard.rooms.identity.resources.ec2.routes import RULES as EC2_RULES
-from stackyard.rooms.identity.resources.endpoint_filter.store import PROJECT_ENDPOINT, PROJECT_GROUP
 from stackyard.rooms.identity.resources.federation.connections import ConnectionsFile
 from stackyard.rooms.identity.resources.federation.parties import Parties
-from stackyard.rooms.identity.resources.federation.store import FEDERATED, SIGN_IN
-from stackyard.rooms.identity.resources.group.store import MEMBERSHIP
 from stackyard.rooms.identity.resources.oauth1.resource import ACCESS_TOKEN, CONSUMER
-from stackyard.rooms.identity.resources.oauth1.store import NONCE, REQUEST_TOKEN
-from stackyard.rooms.identity.resources.password.store import HISTORY, LOGIN
-from stackyard.rooms.identity.resources.policy.store import ASSOCIATION
-from stackyard.rooms.identity.resources.revocation_event.store import REVOCATION_EVENT
-from stackyard.rooms.identity.resources.role.resource import DOMAIN_ROLES
-from stackyard.rooms.identity.resources.role.store import IMPLIED
+from stackyard.rooms.identity.resources.oauth1.store import REQUEST_TOKEN
 from stackyard.rooms.identity.resources.token.provider import Provider
-from stackyard.rooms.identity.resources.token.routes import RULES as TOKEN_RULES
-from stackyard.rooms.identity.resources.token.store import CHANGE, REVOCATION
 from stackyard.rooms.identity.resources.token.tokens import Tokens
-from stackyard.rooms.identity.resources.trust.resource import RULES as TRUST_RULES
 from stackyard.rooms.identity.rotation import Reseal
 from stackyard.rooms.identity.store import KEY
 from stackyard.rooms.identity.throttle import Throttle
@@ -77,35 +61,17 @@ RESEALS: Mapping[Use, Sequence[Reseal]] = {
     ]
 }
 
-_RESOURCES, _ROUTES = declared(resources)
+_DECLARED = declared(resources)
 
 ROOM = Room(
     name="identity",
     path="/identity",
     services=[("identity", "keystone", "")],
     dialect=DIALECT,
-    resources=_RESOURCES,
-    routes=_ROUTES,
-    policies=[*SHARED, *DOMAIN_ROLES.values(), *TOKEN_RULES, *GRANT_RULES, *EC2_RULES, *CONFIG_RULES, *TRUST_RULES],
-    tables=[
-        ASSIGNMENT,
-        MEMBERSHIP,
-        IMPLIED,
-        NONCE,
-        REQUEST_TOKEN,
-        REVOCATION,
-        CHANGE,
-        KEY,
-        FEDERATED,
-        SIGN_IN,
-        ASSOCIATION,
-        PROJECT_ENDPOINT,
-        PROJECT_GROUP,
-        DOMAIN_OPTION,
-        REVOCATION_EVENT,
-        HISTORY,
-        LOGIN,
-    ],
+    resources=_DECLARED.resources,
+    routes=_DECLARED.routes,
+    policies=[*SHARED, *_DECLARED.policies],
+    tables=[KEY, *_DECLARED.tables],
     reconcilers=[ROTATION, MEMBERSHIPS, DIRECTORIES],
     start=start,
     always_permits=always_permits,

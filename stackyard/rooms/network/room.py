@@ -9,11 +9,8 @@ from stackyard.rooms.network.dataplane import ROOM as NAME
 from stackyard.rooms.network.dataplane import Dataplane
 from stackyard.rooms.network.dialect import NEUTRON
 from stackyard.rooms.network.reconcile import RECONCILER
-from stackyard.rooms.network.resources import agent, quota
-from stackyard.rooms.network.resources.port import rules as port_rules
-from stackyard.rooms.network.resources.port import store as port_store
 
-_RESOURCES, _ROUTES = declared(resources)
+_DECLARED = declared(resources)
 
 
 def start(services: Services) -> None:
@@ -34,10 +31,10 @@ ROOM = Room(
     services=[("network", "neutron", "")],
     dialect=NEUTRON,
     uses=("identity",),
-    resources=_RESOURCES,
-    routes=_ROUTES,
-    policies=[*port_rules.POLICIES, *agent.POLICIES, quota.READ],
-    tables=[port_store.ADDRESSES, port_store.WORN],
+    resources=_DECLARED.resources,
+    routes=_DECLARED.routes,
+    policies=_DECLARED.policies,
+    tables=_DECLARED.tables,
     reconcilers=[RECONCILER],
     start=start,
 )

@@ -4,10 +4,8 @@ from stackyard.kernel.declare.room import Room, declared
 from stackyard.rooms.placement import resources
 from stackyard.rooms.placement.dialect import DIALECT, VERSIONS
 from stackyard.rooms.placement.policies import BASE, TOTAL_USAGES
-from stackyard.rooms.placement.resources.allocation import store as allocations
-from stackyard.rooms.placement.resources.resource_provider import store as providers
 
-_RESOURCES, _ROUTES = declared(resources)
+_DECLARED = declared(resources)
 
 ROOM = Room(
     name="placement",
@@ -16,8 +14,8 @@ ROOM = Room(
     dialect=DIALECT,
     versions=VERSIONS,
     uses=("identity",),
-    resources=_RESOURCES,
-    routes=_ROUTES,
-    policies=[*BASE, TOTAL_USAGES],
-    tables=[*providers.TABLES, *allocations.TABLES],
+    resources=_DECLARED.resources,
+    routes=_DECLARED.routes,
+    policies=[*BASE, TOTAL_USAGES, *_DECLARED.policies],
+    tables=_DECLARED.tables,
 )
