@@ -14,6 +14,7 @@ journal) as with 100.
 """
 
 import argparse
+import gc
 import os
 import sqlite3
 import statistics
@@ -81,9 +82,19 @@ class Scene:
             key = CONTAINER.id_field
             tx.insert_many(CONTAINER.table, [_copy(row, **{key: each, "name": each}) for each in ids])
             tx.insert_many(OPERATIONS, [_copy(past, "number", id=str(uuid.uuid4()), object_id=each) for each in ids])
+        self._settle_in(ids)
+
+    def _settle_in(self, ids: Sequence[str]) -> None:
+        """As if they had been there for long: on the fake host, for PostgreSQL's planner, which looks by itself within
+        a minute, and for Python's collector, which would go through the fake host again and again."""
         found = self.world.containers[self.uuids[0]]
         for each in ids:
             self.world.containers[each] = FakeContainer(found.spec, msgspec.structs.replace(found.state, id=each))
+        if not self.cloud.database.is_sqlite:
+            with self.cloud.database.write() as tx:
+                tx.connection.exec_driver_sql("ANALYZE")
+        gc.collect()
+        gc.freeze()
 
     def rate(self) -> Rate:
         """Over a pause and an unpause of each container."""

@@ -13,7 +13,7 @@ from stackyard.kernel.declare.room import Room
 from stackyard.kernel.errors import Conflict
 from stackyard.kernel.journal import ending
 from stackyard.kernel.journal.registry import Declared, Registry
-from stackyard.kernel.journal.tables import CANCELLED, DEAD, EVENTS, OPERATIONS, QUEUED, RUNNING
+from stackyard.kernel.journal.tables import CANCELLED, DEAD, EVENTS, LIVE, OPERATIONS, QUEUED, RUNNING
 from stackyard.kernel.observe.trace import traceparent
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.storage.statements import Statement, parameter
@@ -24,7 +24,7 @@ _RUNNING = Statement(
     .where(OPERATIONS.c.object_id == parameter("object_id"), OPERATIONS.c.due_at.is_not(None))
     .order_by(OPERATIONS.c.number)
 )
-_AT_WORK = sa.select(OPERATIONS.c.object_id).where(OPERATIONS.c.due_at.is_not(None))
+_AT_WORK = sa.select(OPERATIONS.c.object_id).where(LIVE)
 
 Hook = Callable[[str], None]
 

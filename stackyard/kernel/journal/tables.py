@@ -5,6 +5,8 @@ its pause ends, while it runs when its lease ends, while it waits when its deadl
 serves first run, retry, recovery and deadline alike.
 """
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 
 from stackyard.kernel.storage.database import Instant, Json, table
@@ -58,6 +60,9 @@ OPERATIONS = table(
     sa.Column("reason", sa.Text),
     sa.Index("ix_journal_operations_object", "object_id", "number"),
 )
+
+#: Which operations are live. A range, because SQLite finds that by the index; for "is not null" it reads every row.
+LIVE = OPERATIONS.c.due_at > datetime(1970, 1, 1, tzinfo=UTC)
 
 STEPS = table(
     "journal_steps",

@@ -15,7 +15,7 @@ from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.journal.pace import Pace
 from stackyard.kernel.journal.performer import Performer
 from stackyard.kernel.journal.run import Claim
-from stackyard.kernel.journal.tables import OPERATIONS
+from stackyard.kernel.journal.tables import LIVE, OPERATIONS
 from stackyard.kernel.work import Services
 
 log = logging.getLogger("stackyard.journal")
@@ -163,7 +163,7 @@ class Workers:
     def _live(self) -> list[str]:
         columns = (OPERATIONS.c.action, OPERATIONS.c.resource, OPERATIONS.c.object_id, OPERATIONS.c.state)
         with self._services.database.read() as tx:
-            rows = tx.all(sa.select(*columns).where(OPERATIONS.c.due_at.is_not(None)).limit(20))
+            rows = tx.all(sa.select(*columns).where(LIVE).limit(20))
         return [f"{row.action} of {row.resource} {row.object_id} ({row.state})" for row in rows]
 
     # ---------------------------------------------------------------------------------------------------- threads
