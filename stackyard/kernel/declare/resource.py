@@ -308,7 +308,7 @@ class Resource:
     unknown_fields: what happens to a body member that is not declared, where it differs from the dialect's habit.
     unknown_first: verbs that answer 404 for what is not there before they ask policy, in a dialect that asks policy
     first. policy_for(record or input): the rules for this one, where some of the objects have others.
-    headers(work, records): what an answer that shows these carries besides its body.
+    headers(work, records): what an answer that shows these carries besides its body. create_answers: as for Action.
     """
 
     name: str
@@ -352,6 +352,7 @@ class Resource:
     purge: Callable[["Work", Record], None] | None = None
     unknown_fields: Literal["refuse", "ignore", "keep"] | None = None
     create_status: int | None = None
+    create_answers: Sequence[int] = ()
     update_status: int | None = None
     delete_status: int | None = None
     default_sort: tuple[str, str] | None = None

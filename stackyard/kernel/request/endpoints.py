@@ -199,6 +199,7 @@ def _verbs(room: Room, resource: Resource) -> Iterator[Endpoint]:
             method="PUT" if resource.id_from == "path" else "POST",
             path=member if resource.id_from == "path" else collection,
             status=resource.create_status or dialect.create_status,
+            answers=resource.create_answers,
             handle=_create(room, resource),
             allow=resource.allow("create"),
             read=_create_reader(resource),

@@ -4,6 +4,8 @@ from stackyard.kernel.declare.kinds import Anything, Boolean, Kind, MapOf, Nulla
 from stackyard.kernel.declare.resource import NO_DEFAULT, Field, Internal
 from stackyard.kernel.storage.database import Record
 
+#: Items of a list that anybody may send: each is looked up, or made, while nobody else can write.
+MOST = 500
 #: At least one character that is not white space.
 NOT_BLANK = r"(?s:.*\S.*)"
 #: Ids are hexadecimal, but for the few that a person chose (`default`).

@@ -17,7 +17,7 @@ TOLD = ("X_USER_NAME", "X_PROJECT_NAME", "OPENSTACK_SYSTEM_SCOPE", "X_ROLES", "X
 def service(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """What the middleware found out about the caller."""
     start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({name.removeprefix('X_'): environ.get(f"HTTP_{name}") for name in TOLD}).encode()]
+    return [json.dumps({name.removeprefix("X_"): environ.get(f"HTTP_{name}") for name in TOLD}).encode()]
 
 
 with make_server("127.0.0.1", 0, AuthProtocol(service, json.loads(sys.argv[1]))) as server:

@@ -109,9 +109,7 @@ def test_a_token_of_the_provider_is_good_for_an_unscoped_one_and_that_for_a_scop
     assert rescoped(cloud, unscoped, project_scope("admin")).status_code == 401
     user = call(do, 200, "GET", f"/v3/users/{token['user']['id']}")["user"]
     assert user["email"] == "jane@acme.test"
-    assert user["federated"] == [
-        {"idp_id": "acme", "protocols": [{"protocol_id": "openid", "unique_id": "jane"}]}
-    ]
+    assert user["federated"] == [{"idp_id": "acme", "protocols": [{"protocol_id": "openid", "unique_id": "jane"}]}]
 
 
 def test_who_comes_again_is_the_same_user_under_the_name_of_today(

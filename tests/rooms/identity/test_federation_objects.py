@@ -112,3 +112,20 @@ def test_a_domain_takes_its_identity_providers_along(do: Admin) -> None:
     do.change("domain", domain, enabled=False)
     call(do, 204, "DELETE", f"/v3/domains/{domain}")
     call(do, 404, "GET", f"{PROVIDERS}/acme")
+
+
+def test_who_manages_a_domain_does_not_say_for_whom_its_users_stand(do: Admin) -> None:
+    provider(do), mapping(do, "people", PEOPLE), protocol(do)
+    domain = do.make("domain", name="managed")["id"]
+    users = {
+        name: do.make("user", name=name, password="secret", domain_id=domain)["id"] for name in ("manager", "managed")
+    }
+    do.grant(f"domains/{domain}", f"users/{users['manager']}", "manager")
+    token = do.cloud.token("manager", {"domain": {"id": domain}}, "secret", domain)
+    people = [{"idp_id": "acme", "protocols": [{"protocol_id": "openid", "unique_id": "jane"}]}]
+    path = f"/v3/users/{users['managed']}"
+    assert do.cloud.ask("PATCH", path, {"user": {"email": "m@example.org"}}, token).status_code == 200
+    assert do.cloud.ask("PATCH", path, {"user": {"federated": people}}, token).status_code == 403
+    made = {"user": {"name": "jane", "domain_id": domain, "password": "secret", "federated": people}}
+    assert do.cloud.ask("POST", "/v3/users", made, token).status_code == 403
+    assert do.change("user", users["managed"], federated=people)["federated"] == people

@@ -165,3 +165,20 @@ def test_an_oauth2_client_that_cannot_be_read_is_refused(shared: Cloud, header: 
         "POST", "/identity/v3/OS-OAUTH2/token", body="grant_type=client_credentials", headers=sent
     )
     assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
+
+
+def test_nobody_keeps_others_from_writing_by_a_long_list(lender: Lender) -> None:
+    many = [{"name": "reader"}] * 501
+    paths = {
+        f"/v3/users/{lender.id}/application_credentials": {"application_credential": {"name": "p", "roles": many}},
+        "/v3/OS-TRUST/trusts": {
+            "trust": {
+                "trustor_user_id": lender.id, "trustee_user_id": lender.friend, "impersonation": False,
+                "project_id": lender.project, "roles": many,
+            }
+        },
+    }  # fmt: skip
+    for path, body in paths.items():
+        answer = lender.ask("POST", path, body)
+        assert answer.status_code == 400
+        assert "at most 500" in answer.json["error"]["message"]

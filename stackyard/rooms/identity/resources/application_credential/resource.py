@@ -39,7 +39,7 @@ APPLICATION_CREDENTIAL = Resource(
         ),
         Field(
             name="roles",
-            kind=ListOf(Object({"id": _NAMED, "name": _NAMED})),
+            kind=ListOf(Object({"id": _NAMED, "name": _NAMED}), max=fields.MOST),
             default=list,
             filter=False,
             sort=False,
@@ -55,7 +55,7 @@ APPLICATION_CREDENTIAL = Resource(
         ),
         Field(
             name="access_rules",
-            kind=ListOf(Object({"id": _NAMED, "path": PATH, "method": METHOD, "service": SERVICE})),
+            kind=ListOf(Object({"id": _NAMED, "path": PATH, "method": METHOD, "service": SERVICE}), max=fields.MOST),
             default=list,
             filter=False,
             sort=False,

@@ -6,7 +6,7 @@ from typing import Any
 from stackyard.kernel.declare.kinds import ListOf, Object, Text, invalid
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
-from stackyard.rooms.identity.errors import duplicate
+from stackyard.rooms.identity.errors import denied, duplicate
 from stackyard.rooms.identity.resources.federation import store
 
 _PERSON = Object({"protocol_id": Text(min=1, max=64), "unique_id": Text(min=1, max=255)},
@@ -33,10 +33,15 @@ def _shown(rows: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def stand_for(work: Work, user_id: str, federated: Sequence[Mapping[str, Any]] | None) -> None:
-    """Let a user stand for these people and no others; with nothing given, leave it as it is. Raises BadRequest for a
-    provider or protocol that is not there, Conflict when another user stands for one of them."""
+    """Let a user stand for these people and no others; with nothing given, leave it as it is. Raises Forbidden for who
+    may not say whom providers vouch for, BadRequest for a provider or protocol that is not there, Conflict when another
+    user stands for one of them."""
     if not federated:
         return
+    # Whoever manages the user may know their password, and would get with it all that a mapping gives those people,
+    # in every domain.
+    if not work.allows("identity:update_identity_provider", {}):
+        raise denied("update_identity_provider")
     store.forget_user(work.tx, user_id)
     for number, each in enumerate(federated):
         if store.provider(work.tx, each["idp_id"]) is None:

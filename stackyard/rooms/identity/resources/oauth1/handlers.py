@@ -16,6 +16,7 @@ from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import rows
 from stackyard.rooms.identity.errors import invalid, unauthenticated, unknown
+from stackyard.rooms.identity.fields import MOST
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.assignment.store import Target
 from stackyard.rooms.identity.resources.credential.sealing import seal
@@ -28,7 +29,7 @@ from stackyard.rooms.identity.resources.token import delegation
 #: How long the tokens last: Keystone's `oauth1.request_token_duration` and `access_token_duration`.
 TO_AUTHORIZE, TO_ACT = timedelta(hours=8), timedelta(days=1)
 _NAMED = Text(min=1, max=255)
-_ROLES = ListOf(Object({"id": _NAMED, "name": _NAMED}))
+_ROLES = ListOf(Object({"id": _NAMED, "name": _NAMED}), max=MOST)
 
 
 def request_token(work: Work, request: Request) -> Reply:

@@ -3,6 +3,7 @@
 from stackyard.kernel.declare.kinds import Boolean, Integer, ListOf, Object, Text, Timestamp
 from stackyard.kernel.declare.resource import Action, Allow, Field, Id, ReadOnly, Resource, Shown, everyone
 from stackyard.kernel.holdings import everything
+from stackyard.rooms.identity.fields import MOST
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, CLOUD_SCOPES, allow, either
 from stackyard.rooms.identity.resources.trust import rules
 
@@ -31,7 +32,7 @@ TRUST = Resource(
         ),
         Field(
             name="roles",
-            kind=ListOf(_ROLE),
+            kind=ListOf(_ROLE, max=MOST),
             default=list,
             filter=False,
             sort=False,

@@ -67,6 +67,7 @@ RESOURCE_PROVIDER = Resource(
     default_sort=("uuid", "asc"),
     headers=_headers,
     create=rules.create,
+    create_answers=[200],
     update=rules.update,
     delete=rules.delete,
     actions=[
