@@ -58,7 +58,7 @@ def running(driver: ContainerDriver, command: list[str] = GOES_ON) -> str:
     return id
 
 
-def eventually(holds: Callable[[], bool], within: float = 10) -> None:
+def eventually(holds: Callable[[], bool], within: float = 30) -> None:
     """Wait for something to become true; fail when it does not."""
     deadline = time.monotonic() + within
     while not holds():

@@ -33,7 +33,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         time.sleep(0.01)
     yield cloud
     server.should_exit = True
-    thread.join(10)
+    thread.join(30)
     cloud.close()
 
 

@@ -48,7 +48,7 @@ def served(folder: Path, routes: list[Route] | None = None, **options: Any) -> I
                 yield client
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(30)
             front.close()
             chain.services.database.close()
 
@@ -59,7 +59,7 @@ def toy(tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def until(true: Callable[[], object], seconds: float = 10) -> None:
+def until(true: Callable[[], object], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it does not come true"
@@ -154,7 +154,7 @@ def test_more_requests_at_once_than_the_server_takes_are_told_when_to_come_again
     def wait(work: Work, request: Request) -> Any:
         def slowly() -> Any:
             going.set()
-            assert enough.wait(10)
+            assert enough.wait(30)
             return {}
 
         return slowly
@@ -163,7 +163,7 @@ def test_more_requests_at_once_than_the_server_takes_are_told_when_to_come_again
     with served(tmp_path, [route], most=1) as toy:
         other = threading.Thread(target=lambda: toy.get("/toy/slow"))
         other.start()
-        assert going.wait(10)
+        assert going.wait(30)
         refused = toy.get(BOXES)
         enough.set()
         other.join()

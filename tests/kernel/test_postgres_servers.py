@@ -56,7 +56,7 @@ def other(url: str, database: Database) -> Iterator[Database]:
     made.close()
 
 
-def eventually(holds: Any, within: float = 10) -> None:
+def eventually(holds: Any, within: float = 30) -> None:
     end = time.monotonic() + within
     while not holds():
         assert time.monotonic() < end, f"not so after {within:g} s"
@@ -127,7 +127,7 @@ def test_a_server_that_dies_in_a_transaction_holds_up_nobody(database: Database,
     began = time.monotonic()
     with database.write() as tx:
         tx.insert(NUMBERS, {"name": "n", "value": 1})
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 # --------------------------------------------------------------------------------------------- one server at a time
@@ -146,7 +146,7 @@ def test_work_of_one_name_is_done_by_one_server_at_a_time(database: Database, ot
         with other.alone("something else"):
             told.append("first")
         time.sleep(0.1)
-    thread.join(10)
+    thread.join(30)
     assert told == ["first", "second"]
 
 

@@ -36,7 +36,7 @@ class Counted:
         with self.change:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
-        self.gate.wait(5)
+        self.gate.wait(30)
         with self.change:
             self.at_once -= 1
             self.runs += 1
@@ -47,7 +47,7 @@ class Counted:
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         with self.change:
-            assert self.change.wait_for(condition, 5)
+            assert self.change.wait_for(condition, 30)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_run_by_hand_waits_for_the_run_under_way(counted: Counted, running: An
     by_hand = threading.Thread(target=reconcilers.run_once, args=("parts",))
     by_hand.start()
     counted.gate.set()
-    by_hand.join(5)
+    by_hand.join(30)
     assert counted.runs == 2
     assert counted.most_at_once == 1
 

@@ -94,7 +94,7 @@ def site(folder: Path, patience: float = 60) -> Iterator[Site]:
         yield made
     finally:
         made.server.should_exit = True
-        made.thread.join(10)
+        made.thread.join(30)
         made.front.close()
         made.front.chain.services.database.close()
 
@@ -104,7 +104,7 @@ def everything(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def until(true: Callable[[], object], seconds: float = 10) -> None:
+def until(true: Callable[[], object], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it does not come true"
@@ -116,7 +116,7 @@ def test_nothing_more_is_read_for_a_client_that_left_in_the_middle_of_a_download
         client = toy.connect("GET /toy/film HTTP/1.1")
         assert client.recv(100).startswith(b"HTTP/1.1 200")
         client.close()
-        assert toy.film.closed.wait(10)
+        assert toy.film.closed.wait(30)
         read = toy.film.read
         time.sleep(0.1)
         assert toy.film.read == read

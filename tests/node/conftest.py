@@ -126,7 +126,7 @@ class Yard:
         here, there = self.pair()
         self.nodes.attach(here)
         node.connect(there)
-        assert self.nodes.wait_for(node.name, 5)
+        assert self.nodes.wait_for(node.name, 30)
         return there
 
 
@@ -152,7 +152,7 @@ def yard(request: pytest.FixtureRequest) -> Iterator[Yard]:
     yield from make_yard(request.param)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 5) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
     """Come back when it holds; fail when it does not in time."""
     limit = time.monotonic() + seconds
     while not holds():

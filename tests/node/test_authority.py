@@ -36,7 +36,7 @@ def server(database: Database) -> Iterator[Premises]:
 
 def test_a_machine_with_a_token_becomes_a_node_and_is_served(server: Premises, tmp_path: Path) -> None:
     server.agent(server.joined(tmp_path))
-    assert server.nodes.wait_for("yard1", 5)
+    assert server.nodes.wait_for("yard1", 30)
     assert server.driver().add(1) == 11
     [known] = server.authority.nodes()
     assert (known.name, known.revoked) == ("yard1", False)
@@ -125,7 +125,7 @@ def test_the_servers_own_host_cannot_be_joined_as(server: Premises, tmp_path: Pa
 def test_a_revoked_node_is_cut_off_and_not_let_in_again(server: Premises, tmp_path: Path) -> None:
     home = server.joined(tmp_path)
     agent = server.agent(home)
-    assert server.nodes.wait_for("yard1", 5)
+    assert server.nodes.wait_for("yard1", 30)
     server.authority.revoke("yard1")
     wait_until(lambda: server.nodes.names() == [])
     wait_until(lambda: "broken off" in agent.states()[server.address])
@@ -143,7 +143,7 @@ def test_a_revoked_node_may_join_again_and_keeps_the_mark_of_its_things(server: 
     home.join(server.address, server.token(), "yard1")
     assert home.record().cloud_id == before
     server.agent(home)
-    assert server.nodes.wait_for("yard1", 5)
+    assert server.nodes.wait_for("yard1", 30)
 
 
 def test_a_certificate_is_renewed_in_time_and_with_a_new_key(server: Premises, tmp_path: Path) -> None:
@@ -161,12 +161,12 @@ def test_a_certificate_is_renewed_in_time_and_with_a_new_key(server: Premises, t
 def test_a_running_node_outlives_its_certificates(database: Database, tmp_path: Path) -> None:
     with premises(database, timedelta(seconds=3)) as server:
         server.agent(server.joined(tmp_path))
-        assert server.nodes.wait_for("yard1", 5)
+        assert server.nodes.wait_for("yard1", 30)
         ends = {server.authority.nodes()[0].expires_at}
         wait_until(lambda: len(ends | {server.authority.nodes()[0].expires_at}) > 1)
         later = datetime.now(UTC) + timedelta(seconds=4)
         wait_until(lambda: datetime.now(UTC) > later)
-        assert server.nodes.wait_for("yard1", 5)
+        assert server.nodes.wait_for("yard1", 30)
         assert server.driver().add(1) == 11
 
 

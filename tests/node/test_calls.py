@@ -118,10 +118,11 @@ def test_a_contract_knows_streams_from_values() -> None:
 
 def test_a_call_costs_little(yard: Yard, record_property: Any, capsys: pytest.CaptureFixture[str]) -> None:
     add, calls = yard.driver.add, 2000
-    started = time.perf_counter()
+    # The processor's time, for others may be at work on this machine too.
+    started = time.process_time()
     for each in range(calls):
         add(each)
-    rate = calls / (time.perf_counter() - started)
+    rate = calls / (time.process_time() - started)
     record_property("calls_per_second", round(rate))
     with capsys.disabled():
         print(f" [{rate:,.0f} calls/s] ", end="")

@@ -36,7 +36,7 @@ class Nodes:
         here, there = self._pair()
         self.server.attach(here)
         node.connect(there)
-        assert self.server.wait_for(host, 5)
+        assert self.server.wait_for(host, 30)
         return self.server.driver(host, room)
 
     def close(self) -> None:

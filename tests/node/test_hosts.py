@@ -39,7 +39,7 @@ class Host:
         }  # fmt: skip
         self.agent = Agent(self.home, drivers, CONTRACTS, lambda: FACTS, lambda states: None, every=0.2)
         self.agent.start()
-        assert self._running.cloud.nodes.wait_for(self.name, 10)
+        assert self._running.cloud.nodes.wait_for(self.name, 30)
         self._running.cloud.reconcilers.run_once("hosts")
 
     def down(self) -> None:
@@ -149,7 +149,7 @@ def test_a_server_that_restarts_finds_its_hosts_and_their_containers(running: Ru
     tenant = Tenant(running, "alpha")
     made = tenant.container(tenant.network())
     running.restart()
-    assert running.cloud.nodes.wait_for("far", 10)
+    assert running.cloud.nodes.wait_for("far", 30)
     running.cloud.reconcilers.run_once("containers")
     assert tenant.show(made["uuid"])["status"] == "Running"
     assert not running.cloud.reconcilers.mismatches()

@@ -88,7 +88,7 @@ def wire(server: Premises) -> Iterator[Wire]:
 def test_a_server_that_comes_back_is_found_again(server: Premises, tmp_path: Path) -> None:
     agent = server.agent(server.joined(tmp_path))
     for _ in range(3):
-        assert server.nodes.wait_for("yard1", 5)
+        assert server.nodes.wait_for("yard1", 30)
         assert server.driver().add(1) == 11
         server.stop()
         wait_until(lambda: agent.states()[server.address] != "connected")
@@ -99,7 +99,7 @@ def test_a_node_that_comes_back_is_the_same_node(server: Premises, tmp_path: Pat
     home = server.joined(tmp_path)
     for _ in range(3):
         agent = server.agent(home)
-        assert server.nodes.wait_for("yard1", 5)
+        assert server.nodes.wait_for("yard1", 30)
         agent.close()
         wait_until(lambda: server.nodes.names() == [])
     assert [each.name for each in server.authority.nodes()] == ["yard1"]
@@ -112,15 +112,15 @@ def test_silence_is_noticed_within_seconds_and_fails_the_calls_under_way(
     joined = server.joined(tmp_path)
     bench = RealBench()
     agent = server.agent(Home(joined.folder, wire.dial), bench)
-    assert server.nodes.wait_for("yard1", 5)
+    assert server.nodes.wait_for("yard1", 30)
     call = begin("op", 1, lambda: server.driver().press("button"))
     wait_until(lambda: bench.pressed == ["button"])
     wire.passes.clear()
     began = time.monotonic()
-    assert isinstance(call.exception(10), Transient)
-    assert time.monotonic() - began < 8
+    assert isinstance(call.exception(30), Transient)
+    assert time.monotonic() - began < 25
     wait_until(lambda: server.nodes.names() == [])
-    wait_until(lambda: "silent" in agent.states()[server.address], 10)
+    wait_until(lambda: "silent" in agent.states()[server.address])
 
 
 @pytest.mark.thorough
@@ -129,17 +129,17 @@ def test_after_a_partition_a_call_asked_again_joins_the_one_that_ran_on(
 ) -> None:
     bench = RealBench()
     agent = server.agent(Home(server.joined(tmp_path).folder, wire.dial), bench)
-    assert server.nodes.wait_for("yard1", 5)
+    assert server.nodes.wait_for("yard1", 30)
     first = begin("op", 1, lambda: server.driver().press("button"))
     wait_until(lambda: bench.pressed == ["button"])
     wire.passes.clear()
-    assert isinstance(first.exception(10), Transient)
+    assert isinstance(first.exception(30), Transient)
     wire.passes.set()
     assert server.nodes.wait_for("yard1", 25)
     again = begin("op", 1, lambda: server.driver().press("button"))
     wait_until(lambda: len(agent.node._dispatcher._callers) == 2)
     bench.may_press.set()
-    assert again.result(5) == 1
+    assert again.result(30) == 1
     assert bench.pressed == ["button"], "it was pressed once"
 
 
@@ -156,9 +156,9 @@ def test_coming_and_going_are_told(server: Premises, tmp_path: Path) -> None:
 def test_a_node_dials_every_server_and_learns_of_new_ones(server: Premises, database: Database, tmp_path: Path) -> None:
     home = server.joined(tmp_path)
     server.agent(home)
-    assert server.nodes.wait_for("yard1", 5)
+    assert server.nodes.wait_for("yard1", 30)
     with premises(database) as second:
-        assert second.nodes.wait_for("yard1", 5)
+        assert second.nodes.wait_for("yard1", 30)
         assert second.driver().add(1) == server.driver().add(1) == 11
         wait_until(lambda: home.record().servers == sorted([server.address, second.address]))
     assert server.driver().add(1) == 11
@@ -176,7 +176,7 @@ def test_each_servers_own_node_serves_the_other_servers_too(server: Premises, da
             node.connect(there)
             started.append((node, Neighbours(node, each.authority, each.address, every=0.1)))
             started[-1][1].start()
-        wait_until(lambda: server.nodes.names() == second.nodes.names() == ["brain1", "brain2"], 15)
+        wait_until(lambda: server.nodes.names() == second.nodes.names() == ["brain1", "brain2"])
         assert server.driver("brain2").add(1) == second.driver("brain1").add(1) == 11
         for node, neighbours in started:
             neighbours.close()
@@ -188,7 +188,7 @@ def test_a_revocation_at_one_server_is_heeded_by_the_others(
 ) -> None:
     server.agent(server.joined(tmp_path))
     with premises(database) as second:
-        assert second.nodes.wait_for("yard1", 5)
+        assert second.nodes.wait_for("yard1", 30)
         server.authority.revoke("yard1")
         wait_until(lambda: second.nodes.names() == server.nodes.names() == [])
 
@@ -196,7 +196,7 @@ def test_a_revocation_at_one_server_is_heeded_by_the_others(
 @pytest.mark.thorough
 def test_large_streams_pass_both_ways_at_once(server: Premises, tmp_path: Path) -> None:
     server.agent(server.joined(tmp_path))
-    assert server.nodes.wait_for("yard1", 5)
+    assert server.nodes.wait_for("yard1", 30)
     driver, piece = server.driver(), bytes(1 << 20)
     with ThreadPoolExecutor(8) as pool:
         up = [pool.submit(driver.measure, (piece for _ in range(20))) for _ in range(4)]
@@ -209,7 +209,7 @@ def test_a_stranger_that_says_nothing_or_nonsense_keeps_nobody_out(server: Premi
     for each in strangers[:10]:
         each.sendall(b"GET / HTTP/1.1\r\n\r\n" * 10)
     server.agent(server.joined(tmp_path))
-    assert server.nodes.wait_for("yard1", 5)
+    assert server.nodes.wait_for("yard1", 30)
     for each in strangers:
         each.close()
 

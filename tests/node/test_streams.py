@@ -17,7 +17,7 @@ from tests.node.workbench import Broken, Jammed, Noise
 
 def test_a_returned_stream_is_read_to_its_end(yard: Yard) -> None:
     assert list(yard.driver.count(1000)) == list(range(1000))
-    assert yard.bench.closed.wait(5)
+    assert yard.bench.closed.wait(30)
 
 
 def test_an_argument_that_is_a_stream_reaches_the_driver_whole(yard: Yard) -> None:
@@ -62,7 +62,7 @@ def test_a_slow_driver_holds_an_upload_back(yard: Yard) -> None:
 
     class Slow(RealBench):
         def swallow(self, data: object, cancel: object = None) -> bytes:
-            assert gate.wait(10)
+            assert gate.wait(30)
             return super().swallow(data)  # type: ignore[arg-type]
 
     slow = yard.new_node(Slow(), "slow")
@@ -74,14 +74,14 @@ def test_a_slow_driver_holds_an_upload_back(yard: Yard) -> None:
     assert call.is_alive()
     assert produced == WINDOW + 1
     gate.set()
-    call.join(5)
+    call.join(30)
     assert produced == 100 * WINDOW
 
 
 def test_a_reader_that_closes_stops_the_producer(yard: Yard) -> None:
     with yard.driver.count(10**9) as stream:
         assert next(stream) == 0
-    assert yard.bench.closed.wait(5)
+    assert yard.bench.closed.wait(30)
     assert list(stream) == []
 
 
@@ -127,7 +127,7 @@ def test_a_stream_breaks_with_its_link_after_what_has_come(yard: Yard) -> None:
     yard.node.close()
     with pytest.raises(Transient, match="node yard1 is out of reach"):
         list(stream)
-    assert yard.bench.closed.wait(5)
+    assert yard.bench.closed.wait(30)
 
 
 def test_an_upload_ends_with_its_link(yard: Yard) -> None:
@@ -148,7 +148,7 @@ def test_closing_from_another_thread_wakes_a_waiting_reader_and_a_waiting_source
     assert next(stream) == Noise(3)
     threading.Timer(0.05, stream.close).start()
     assert list(stream) == []
-    assert radio.closed.wait(5)
+    assert radio.closed.wait(30)
     assert yard.driver.add(1) == 11
 
 

@@ -2,7 +2,8 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,12 +35,31 @@ _CONNECTION = {
     "tcp_user_timeout": 15_000,
 }
 
+#: How long who finds an SQLite file locked waits for it.
+_BUSY_SECONDS = 30
+
+#: The dialects of this process, by their names, and what they have compiled.
+_dialects: dict[str, sa.Dialect] = {}
+_compiled: MutableMapping[Any, Any] = sa.util.LRUCache(4000)
+
 
 def open_engine(url: str) -> Engine:
     """The engine for a database URL."""
-    if url.startswith("sqlite"):
-        return _sqlite(url)
-    return _postgresql(url)
+    engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url)
+    _share_statements(engine)
+    return engine
+
+
+def _share_statements(engine: Engine) -> None:
+    """Let an engine use what others of its kind have compiled. To compile what a cloud asks when it starts is half of
+    its start, and a process that tests starts hundreds. A dialect holds nothing of one file or server, once it has
+    looked at one."""
+    name = engine.dialect.name
+    if name in _dialects:
+        engine.dialect = _dialects[name]
+    else:
+        sa.event.listen(engine, "connect", lambda *_: _dialects.setdefault(name, engine.dialect), once=True)
+    engine.update_execution_options(compiled_cache=_compiled)
 
 
 def _postgresql(url: str) -> Engine:
@@ -52,18 +72,31 @@ def _postgresql(url: str) -> Engine:
 
 def _sqlite(url: str) -> Engine:
     engine = sa.create_engine(
-        url, pool_size=16, max_overflow=48, connect_args={"check_same_thread": False, "timeout": 30}
+        url, pool_size=16, max_overflow=48, connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS}
     )
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, record: object) -> None:
         # The driver's own transaction handling is switched off: BEGIN is ours, so that we choose IMMEDIATE.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA busy_timeout=30000")
 
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Have the file keep a write-ahead log. Of two that turn a new file to it at the same time SQLite refuses one at
+    once, however long a connection is willing to wait."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.005)
 
 
 @contextmanager

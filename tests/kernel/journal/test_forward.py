@@ -42,5 +42,5 @@ def test_threads_perform_without_waiting_for_a_poll(toy: Any) -> None:
     toy.start_server(threads=2)
     toy.workers.start()
     thing = toy.create_thing()
-    toy.workers.drain(5)
+    toy.workers.drain(30)
     assert toy.thing(thing).status == "Ready"

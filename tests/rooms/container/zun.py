@@ -125,7 +125,7 @@ class Zun:
         return found
 
 
-def soon(look: Callable[[], object], timeout: float = 10) -> None:
+def soon(look: Callable[[], object], timeout: float = 30) -> None:
     """Wait until `look` returns something true. Raises AssertionError after `timeout` seconds."""
     end = time.monotonic() + timeout
     while not look():

@@ -80,7 +80,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         time.sleep(0.005)
     yield Client(state)
     server.should_exit = True
-    thread.join(10)
+    thread.join(30)
     cloud.close()
 
 

@@ -141,7 +141,7 @@ def provider() -> Iterator[Provider]:
         yield made[0]
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(30)
         server.server_close()
 
 

@@ -83,7 +83,7 @@ class Glance:
         """Take it down."""
         self.client.close()
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(30)
         self.workers.stop()
         self.front.close()
         self.database.close()
@@ -155,7 +155,7 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def wait_until(reached: Any, seconds: float = 15.0) -> None:
+def wait_until(reached: Any, seconds: float = 30) -> None:
     """Wait for a condition; fails when it is not reached in time."""
     until = time.monotonic() + seconds
     while not reached():

@@ -147,7 +147,7 @@ def test_an_image_deleted_while_its_data_arrives_leaves_nothing(glance: Glance) 
 
     def slowly() -> Iterator[bytes]:
         yield b"first"
-        assert more.wait(10)
+        assert more.wait(30)
         yield b"second"
 
     answers = []

@@ -98,7 +98,7 @@ class _Files(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "10")
             self.end_headers()
             self.wfile.write(b"01234")
-            _MORE.wait(10)
+            _MORE.wait(30)
             self.wfile.write(b"56789")
         elif self.path == "/static/broken":
             self.send_response(200)

@@ -127,7 +127,7 @@ def test_a_server_killed_in_the_middle_of_an_upload_leaves_nothing_behind(tmp_pa
             httpx.put(
                 f"{url}/image{image['file']}", content=_until_killed(server, tmp_path, image["id"]), headers=octets
             )
-        server.wait(10)
+        server.wait(30)
         after.start()
         assert after.show(image["id"])["status"] == "saving"
         reconcile.run(after.services)

@@ -141,7 +141,7 @@ def test_a_floating_ip_is_active_once_a_router_translates_it(tenant: Neutron) ->
     network, _, _ = _routed(tenant)
     port = tenant.make("ports", network_id=network["id"])
     made = tenant.make("floatingips", floating_network_id=tenant.public(), port_id=port["id"])
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while tenant.show("floatingips", made["id"])["status"] != "ACTIVE" and time.monotonic() < end:
         time.sleep(0.02)
     assert tenant.show("floatingips", made["id"])["status"] == "ACTIVE"
