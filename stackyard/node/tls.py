@@ -190,10 +190,7 @@ class TlsTransport:
     def _feed(self, within: float) -> None:
         """Read what has come from the socket; wait for it at most `within` seconds."""
         try:
-            # Not by a time-out of the socket, which would hold for its writer too.
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
-            if within <= 0 or not poll.poll(within * 1000):
+            if not self._comes(within):
                 raise TransportClosed(f"the far end has been silent for {max(within, 0):g} seconds")
             data = self._socket.recv(_READ)
         except (OSError, ValueError) as broken:
@@ -202,6 +199,17 @@ class TlsTransport:
             raise TransportClosed("the far end has closed the connection")
         with self._lock:
             self._received.write(data)
+
+    def _comes(self, within: float) -> bool:
+        # Not by a time-out of the socket, which would hold for its writer too. And a pulse at a time: when this process
+        # got no processor for a while, that is not the far end's silence.
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        while within > 0:
+            if poll.poll(min(within, self._pulse) * 1000):
+                return True
+            within -= self._pulse
+        return False
 
     def _flush(self) -> None:
         with contextlib.suppress(OSError):

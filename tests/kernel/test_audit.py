@@ -16,8 +16,6 @@ from stackyard.kernel.observe.rotated import RotatedFile
 from stackyard.kernel.observe.sinks import MOST_WAITING, Posts
 from stackyard.testing.cloud import RunningCloud, cloud
 
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid uuid")
-
 NETWORKS = "/networking/v2.0/networks"
 USERS = "/identity/v3/users"
 SECRET = "a-secret-that-nobody-may-see"
