@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 
-from stackyard.cli.identity_options import USES
+from stackyard.cli.identity_options import SAML, USES
 from stackyard.cli.operator import CommandFailed, ask
 
 
@@ -28,7 +28,7 @@ def _keys(asked: argparse.Namespace) -> int:
 
 def _rotate(asked: argparse.Namespace) -> int:
     verb = "identity-replace-keys" if asked.compromised else "identity-rotate-keys"
-    for use in [asked.use] if asked.use else USES:
+    for use in [asked.use] if asked.use else (*USES, SAML) if asked.compromised else USES:
         ask(asked.state, verb, use)
         print(f"the {use} keys were {'replaced' if asked.compromised else 'rotated'}")
     return 0

@@ -14,6 +14,7 @@ from stackyard.rooms.identity.resources.federation.assertion import from_claims
 from stackyard.rooms.identity.resources.federation.connections import FILE, Connection, Connections, Proxied, parse
 from stackyard.rooms.identity.resources.federation.oidc import RelyingParty
 from stackyard.rooms.identity.resources.mapping import engine, language
+from stackyard.rooms.identity.resources.saml.sections import SamlProvider
 
 
 def map_(asked: argparse.Namespace) -> int:
@@ -96,6 +97,8 @@ def _state_of(connection: Connection) -> tuple[bool, str]:
     if isinstance(connection, Proxied):
         return True, "by a trusted proxy (see --trusted-proxies)"
     try:
+        if isinstance(connection, SamlProvider):
+            return True, f"{connection.entity_id}: {len(connection.trusted())} certificates; assertions of SAML 2.0"
         return True, RelyingParty(connection, SystemClock()).described()
     except ApiError as error:
         return False, error.message

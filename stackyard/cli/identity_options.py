@@ -4,7 +4,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+#: What is rotated when nothing is said; SAML's only by name, because other clouds must be told.
 USES = ("token", "jws", "credential")
+SAML = "saml"
 DESCRIPTION = """\
 The keys that tokens and stored credentials are sealed with. All servers of a cloud share them, through the database;
 each week they are rotated by themselves.
@@ -34,6 +36,9 @@ credentials because they are encrypted anew before this command returns. Nobody 
 
 After a key or the state folder of a server got into wrong hands, add --compromised: every key is replaced, and all
 tokens made so far end at once, on every server. Stored credentials stay; they are encrypted anew.
+
+Those that SAML assertions are signed with are rotated with --use saml only, or when compromised: first let the other
+clouds have read the metadata, in which the staged one stands.
 """
 
 
@@ -49,7 +54,7 @@ def add_to(command: argparse.ArgumentParser, with_state: Callable[..., argparse.
     rotate = with_state(verbs.add_parser("rotate-keys", help="rotate them now", description=ROTATE))
     rotate.formatter_class = argparse.RawDescriptionHelpFormatter
     rotate.add_argument(
-        "--use", choices=USES, help="those of Fernet tokens, of JWS tokens or of stored credentials only (all)"
+        "--use", choices=(*USES, SAML), help="those of Fernet tokens, JWS tokens, stored credentials or SAML only"
     )
     rotate.add_argument("--compromised", action="store_true", help="replace every key; all tokens end")
     mapping = verbs.add_parser("map", help="what a mapping makes of an assertion", description=MAP)

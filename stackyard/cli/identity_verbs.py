@@ -14,7 +14,8 @@ def identity_verbs(services: Services) -> dict[str, Callable[[str], Any]]:
     def rotate(use: str, compromised: bool) -> dict[str, str]:
         if "identity_keys" not in services.bound:
             raise Unavailable("The server is starting.", remedy="Try again when `stackyard status` says ready.")
-        ring = next((each for each in rotation.keys_of(services).rings if each.use == use), None)
+        keys = rotation.keys_of(services)
+        ring = next((each for each in (*keys.rings, keys.saml) if each.use == use), None)
         if ring is None:
             raise BadRequest(f"There are no keys of the use {use}.", field="use")
         rotation.rotate(services, ring, compromised=compromised)

@@ -8,8 +8,11 @@ from typing import Any
 
 from stackyard.kernel.declare.audited import Asked, Told, made
 
-#: Requests that make a token: their path is the whole of what tells them from others.
-_AUTHENTICATE = ("/v3/auth/tokens", "/v3/OS-OAUTH2/token", "/v3/ec2tokens", "/v3/s3tokens")
+#: Requests that make a token or what is good for one elsewhere: their path is the whole of what tells them apart.
+_AUTHENTICATE = (
+    "/v3/auth/tokens", "/v3/OS-OAUTH2/token", "/v3/ec2tokens", "/v3/s3tokens", "/v3/auth/OS-FEDERATION/saml2",
+    "/v3/auth/OS-FEDERATION/saml2/ecp",
+)  # fmt: skip
 _DONE = {"create": "created", "update": "updated", "delete": "deleted"}
 _BY_METHOD = {"POST": "created", "PUT": "created", "PATCH": "updated", "DELETE": "deleted"}
 _TYPES = {

@@ -8,13 +8,16 @@ server has made under a key, every other can read from the moment that key exist
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from cryptography import x509
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from stackyard.kernel.secret import FILE, CloudSecret
 from stackyard.kernel.storage.database import Database, Transaction
@@ -25,7 +28,7 @@ _OTHER_SECRET = (
     f"{FILE} from the state folder of another server of this cloud, or from a backup"
 )
 
-Use = Literal["token", "jws", "credential"]
+Use = Literal["token", "jws", "credential", "saml"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Ring:
 
     def rotate(self, tx: Transaction, now: datetime) -> None:
         """The staged key becomes primary, the primary a secondary one; a new one is staged."""
+        self.ensure(tx, now)
         store.turn(tx, self.use, "primary", "secondary", now)
         store.turn(tx, self.use, "staged", "primary", now)
         self._add(tx, "staged", now)
@@ -119,14 +123,16 @@ class Sealer:
 
 
 class Keys:
-    """Every ring of the cloud: `tokens` (Fernet), `signing` (JWS), `credentials` (what is encrypted at rest); and the
-    `secret` that seals them."""
+    """Every ring of the cloud: `tokens` (Fernet), `signing` (JWS), `credentials` (what is encrypted at rest), `saml`
+    (assertions for other clouds: made when first needed, and rotated only when told to, since those clouds must be
+    told); and the `secret` that seals them."""
 
     def __init__(self, secret: CloudSecret) -> None:
         self.secret = secret
         self.tokens = Ring("token", secret, Fernet.generate_key)
         self.signing = Ring("jws", secret, _signing_key)
         self.credentials = Ring("credential", secret, Fernet.generate_key)
+        self.saml = Ring("saml", secret, _certified_key)
 
     @classmethod
     def of(cls, database: Database, state_dir: Path, now: datetime) -> "Keys":
@@ -143,7 +149,7 @@ class Keys:
 
     @property
     def rings(self) -> Sequence[Ring]:
-        """All of them."""
+        """Those that are rotated by themselves."""
         return self.tokens, self.signing, self.credentials
 
 
@@ -155,3 +161,14 @@ def forget_old(tx: Transaction, ring: Ring, now: datetime, kept: timedelta) -> i
 def _signing_key() -> bytes:
     made = ec.generate_private_key(ec.SECP256R1())
     return made.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _certified_key() -> bytes:
+    """A key and the certificate that it signs itself, in PEM. Those who trust it hold the certificate: nothing but its
+    key counts, so it says little, and is good for as long as anybody wants."""
+    key, name = rsa.generate_private_key(65537, 3072), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "SAML")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    certificate = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=7300))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.sign(key, SHA256()).public_bytes(Encoding.PEM)

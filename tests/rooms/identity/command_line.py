@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,14 @@ class Client:
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with served(tmp_path_factory.mktemp("served")) as made:
+        yield made
+
+
+@contextmanager
+def served(state: Path) -> Iterator[Client]:
+    """A new cloud on a socket, and the client for it."""
     listening = socket.create_server(("127.0.0.1", 0))
-    state = tmp_path_factory.mktemp("served")
     cloud = Cloud(state, public_url=f"http://127.0.0.1:{listening.getsockname()[1]}")
     cloud.seed()
     server = uvicorn.Server(uvicorn.Config(cloud.front, lifespan="off", log_config=None, access_log=False))

@@ -489,8 +489,3 @@ def test_who_the_proxy_logged_in_by_itself_is_named_by_it(cloud: Cloud, do: Admi
     call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", {"mapping": {"rules": rules}})
     with cloud.trusting("127.0.0.1"):
         assert cloud.ask("GET", AUTH, X_Remote_User="joe").json["token"]["user"]["name"] == "joe"
-
-
-def test_there_is_no_way_to_another_cloud_yet(cloud: Cloud, do: Admin) -> None:
-    for method, path in (("POST", "/v3/auth/OS-FEDERATION/saml2"), ("GET", "/v3/OS-FEDERATION/saml2/metadata")):
-        assert cloud.ask(method, path, {}, do.token).status_code == 501

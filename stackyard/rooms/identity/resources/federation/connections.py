@@ -16,6 +16,7 @@ import msgspec
 import yaml
 
 from stackyard.kernel.errors import Unavailable
+from stackyard.rooms.identity.resources.saml.sections import Issuer, SamlProvider
 
 FILE = "federation.yaml"
 log = logging.getLogger("stackyard.federation")
@@ -81,18 +82,20 @@ class Proxied(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError("`proxy` can only be true; leave the protocol out otherwise")
 
 
-Connection = Oidc | Proxied
+Connection = Oidc | Proxied | SamlProvider
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file.
 
     trusted_dashboards: addresses to which WebSSO hands tokens, compared whole. default_authorization_ttl: minutes, for
-    providers that set none. providers: by identity provider and protocol.
+    providers that set none. providers: by identity provider and protocol. saml: how this cloud vouches for its people
+    to others; without it, it does not.
     """
 
     trusted_dashboards: tuple[str, ...] = ()
     default_authorization_ttl: int = 0
+    saml: Issuer | None = None
     providers: Mapping[str, Mapping[str, Any]] = msgspec.field(default_factory=dict)
 
     def of(self, provider_id: str, protocol_id: str) -> Connection | None:
@@ -118,7 +121,8 @@ def parse(text: str) -> Connections:
 
 
 def _connection(section: Any, where: str) -> Connection:
-    kind: Any = Proxied if isinstance(section, dict) and "proxy" in section else Oidc
+    said = section if isinstance(section, dict) else {}
+    kind: Any = Proxied if "proxy" in said else SamlProvider if "entity_id" in said else Oidc
     try:
         made: Connection = msgspec.convert(section, kind)
     except msgspec.ValidationError as error:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from stackyard.kernel.declare.resource import Route
-from stackyard.kernel.errors import NotImplementedYet
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity.policies import ANYONE, allow
@@ -22,13 +21,6 @@ def log_in(work: Work, request: Request) -> Reply | Callable[[], Reply]:
     return authenticate(work.tx, attempt, Wanted(methods={"mapped": said}, scope="unscoped"), catalog=False)
 
 
-def no_saml(work: Work, request: Request) -> Reply:
-    """Say so."""
-    raise NotImplementedYet(
-        "This cloud makes no SAML assertions: nobody can go on to another with them.", remedy="See docs/conformance.md."
-    )
-
-
 _PROTOCOL = "/v3/OS-FEDERATION/identity_providers/{idp_id}/protocols/{protocol_id}"
 _SIGN_IN = "/v3/auth/OS-FEDERATION"
 _REFUSALS = (401, 403)
@@ -43,7 +35,8 @@ ROUTES = [
             reads="driver",
             status=201,
             answers=_REFUSALS,
-            doc="Log in with an identity provider's token (Authorization: Bearer), or by a proxy that vouches.",
+            doc="Log in with an identity provider's token (Authorization: Bearer) or SAML response (the body), or by a "
+            "proxy that vouches.",
         )
         for method in ("GET", "POST")
     ),
@@ -65,14 +58,6 @@ ROUTES = [
                 websso.by_provider,
                 "Log in by a browser at one provider, for a dashboard; the provider sends the browser back here.",
             ),
-        )
-    ),
-    *(
-        Route(method=method, path=path, handler=no_saml, status=501, reads="database")
-        for method, path in (
-            ("POST", f"{_SIGN_IN}/saml2"),
-            ("POST", f"{_SIGN_IN}/saml2/ecp"),
-            ("GET", "/v3/OS-FEDERATION/saml2/metadata"),
         )
     ),
     # What /v3/auth/projects and /v3/auth/domains tell, under the names that older clients ask by.

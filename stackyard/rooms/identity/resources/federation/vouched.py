@@ -12,11 +12,13 @@ from stackyard.rooms.identity.errors import unauthenticated, unknown
 from stackyard.rooms.identity.resources.federation import store
 from stackyard.rooms.identity.resources.federation.arrival import arrive
 from stackyard.rooms.identity.resources.federation.assertion import from_claims, from_headers
-from stackyard.rooms.identity.resources.federation.connections import Connection, Proxied
+from stackyard.rooms.identity.resources.federation.connections import Connection, Oidc, Proxied
 from stackyard.rooms.identity.resources.federation.oidc import Claims
 from stackyard.rooms.identity.resources.federation.parties import Parties
 from stackyard.rooms.identity.resources.mapping import engine, language
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
+from stackyard.rooms.identity.resources.saml.judging import judged
+from stackyard.rooms.identity.resources.saml.sections import SamlProvider
 from stackyard.rooms.identity.resources.token.proof import Proof
 
 _BEARER = "bearer "
@@ -67,6 +69,8 @@ def assertion_of(services: Services, way: Way, request: Request) -> Assertion:
         if not request.proxied:
             raise Unauthorized("Nobody vouches for you: the request did not come by the proxy that does.")
         return from_headers(request.headers, _types(way), way.connection.remote_user)
+    if isinstance(way.connection, SamlProvider):
+        return _brought(services, way, way.connection, request)
     sent = request.headers.get("authorization", "")
     if not sent.lower().startswith(_BEARER):
         raise Unauthorized(
@@ -77,9 +81,30 @@ def assertion_of(services: Services, way: Way, request: Request) -> Assertion:
     return from_claims(claims, way.connection.claim_prefix)
 
 
+def _brought(services: Services, way: Way, connection: SamlProvider, request: Request) -> Assertion:
+    """What the SAML assertion in the body says; it is never good again."""
+    if not isinstance(request.body, bytes):
+        raise Unauthorized(
+            "Nobody vouches for you: the request has no assertion of the identity provider.",
+            remedy="Post its SAML response, as XML.",
+        )
+    now = services.clock.now()
+    found = judged(request.body, connection, recipient(services, way), now)
+    with services.database.write() as tx:
+        if not store.use_state(tx, found.mark, found.expires, int(now.timestamp())):
+            raise Unauthorized("The assertion was refused: it has been used.", remedy="Get a new one.")
+    return found.attributes
+
+
+def recipient(services: Services, way: Way) -> str:
+    """The address that assertions of this way are for: the cloud's public one, whatever the request was sent to."""
+    path = f"identity_providers/{way.provider.id}/protocols/{way.protocol.id}/auth"
+    return f"{services.settings.base_url}/identity/v3/OS-FEDERATION/{path}"
+
+
 def assertion_from(way: Way, claims: Claims) -> Assertion:
     """What the claims of a token that was fetched for somebody assert of them."""
-    assert not isinstance(way.connection, Proxied)
+    assert isinstance(way.connection, Oidc)
     return from_claims(claims, way.connection.claim_prefix)
 
 

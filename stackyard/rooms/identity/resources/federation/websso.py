@@ -32,6 +32,7 @@ from stackyard.rooms.identity.resources.authentication.wanted import Wanted
 from stackyard.rooms.identity.resources.federation import store, vouched
 from stackyard.rooms.identity.resources.federation.connections import Oidc
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
+from stackyard.rooms.identity.resources.saml.sections import SamlProvider
 from stackyard.rooms.identity.resources.token.proof import Proof
 
 #: Seconds that somebody may take to log in at the provider.
@@ -78,6 +79,11 @@ def _sign_in(work: Work, request: Request, provider_id: str, protocol_id: str) -
     attempt = _Attempt(work, vouched.way(work.tx, work.services, provider_id, protocol_id), request)
     if isinstance(attempt.way.connection, Oidc):
         return attempt.end if "state" in request.query else attempt.begin
+    if isinstance(attempt.way.connection, SamlProvider):
+        raise NotFound(
+            f"The identity provider {provider_id} is connected for programs: its assertions are not asked for here.",
+            remedy="Use keystoneauth's plugin for another cloud (Keystone2Keystone), or any enhanced client (ECP).",
+        )
     return attempt.by_proxy
 
 

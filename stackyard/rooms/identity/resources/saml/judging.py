@@ -1,0 +1,155 @@
+"""Assertions of others, judged. Sources: SAML 2.0 Core, sections 2 and 5; SAML 2.0 Profiles, 4.1.4.3 and 4.2.
+
+An assertion counts when a key that the operator has named has signed it, and it says that it is by that provider, for
+this address and for now, to whoever bears it; and once. Nothing but what the signature covers is read. Why one is
+refused is told: its bearer can read it too.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from stackyard.kernel.declare.kinds import Text
+from stackyard.kernel.errors import Unauthorized
+from stackyard.rooms.identity.resources.mapping.engine import Assertion
+from stackyard.rooms.identity.resources.saml.sections import SamlProvider
+from stackyard.rooms.identity.resources.saml.xml import Element, name, parsed, verified
+
+BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+_TEXT = Text(max=None)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a good assertion says, by attribute. `mark`: what it is known again by, until `expires` (seconds since
+    1970), when it is good no more."""
+
+    attributes: Assertion
+    mark: str
+    expires: int
+
+
+def judged(raw: bytes, provider: SamlProvider, recipient: str, now: datetime) -> Judged:
+    """The assertion in a document: a SOAP envelope, a response, or itself. Raises Unauthorized."""
+    try:
+        found = _signed(parsed(raw), provider, now)
+        _check_issuer(found, provider)
+        until = _check_bearer(found, provider, recipient, now)
+        _check_conditions(found, provider, recipient, now)
+        attributes = _attributes(found, provider)
+    except ValueError as error:
+        raise Unauthorized(
+            f"The assertion was refused: {error}.", remedy="Get a new one from the identity provider."
+        ) from error
+    mark = hashlib.sha256(f"saml {provider.entity_id} {found.get('ID')}".encode()).hexdigest()
+    return Judged(attributes, mark, int(until.timestamp()) + provider.leeway + 1)
+
+
+def _signed(document: Element, provider: SamlProvider, now: datetime) -> Element:
+    """The one assertion, as signed."""
+    assertions = list(document.iter(name("saml:Assertion")))
+    if len(assertions) != 1:
+        raise ValueError(f"there must be one assertion that is not encrypted, and there are {len(assertions)}")
+    for each in document.iter(name("samlp:StatusCode")):
+        if each.getparent().tag == name("samlp:Status") and not each.get("Value", "").endswith(":Success"):
+            raise ValueError("the response tells of a failure")
+    if len(assertions[0].findall(f".//{name('ds:Signature')}")) != 1:
+        raise ValueError("the assertion must have one signature, its own")
+    for certificate in provider.trusted():
+        found = verified(assertions[0], certificate, now)
+        if found is not None and found.tag == name("saml:Assertion") and found.get("ID"):
+            return found
+    raise ValueError("no key that is trusted for its provider has signed it, or it was changed since")
+
+
+def _check_issuer(assertion: Element, provider: SamlProvider) -> None:
+    if assertion.get("Version") != "2.0":
+        raise ValueError("it is not of SAML 2.0")
+    if (issuer := _text(_child(assertion, "saml:Issuer"))) != provider.entity_id:
+        raise ValueError(f"it was issued by {issuer}, not by {provider.entity_id}")
+
+
+def _check_bearer(assertion: Element, provider: SamlProvider, recipient: str, now: datetime) -> datetime:
+    """Until when who bears it is whom it tells of."""
+    why = "it does not say that it is for its bearer"
+    for each in _child(assertion, "saml:Subject").findall(name("saml:SubjectConfirmation")):
+        data = each.find(name("saml:SubjectConfirmationData"))
+        if each.get("Method") != BEARER or data is None:
+            continue
+        if data.get("Recipient") != recipient:
+            why = f"it is for {data.get('Recipient')}, not for {recipient}"
+        elif data.get("InResponseTo") is not None:
+            why = "it answers a question that was not asked here"
+        elif (until := _moment(data, "NotOnOrAfter")) is None:
+            why = "it does not say until when it is good"
+        else:
+            _check_times(data, provider, now)
+            return until
+    raise ValueError(why)
+
+
+def _check_conditions(assertion: Element, provider: SamlProvider, recipient: str, now: datetime) -> None:
+    for conditions in assertion.findall(name("saml:Conditions")):
+        _check_times(conditions, provider, now)
+        for each in conditions:
+            if each.tag == name("saml:AudienceRestriction"):
+                _check_audience(each, provider.audience or recipient)
+            elif each.tag not in (name("saml:OneTimeUse"), name("saml:ProxyRestriction")):
+                raise ValueError("it has a condition that is not known here")
+
+
+def _check_audience(restriction: Element, wanted: str) -> None:
+    named = [_text(each) for each in restriction.findall(name("saml:Audience"))]
+    if wanted not in named:
+        raise ValueError(f"it is for the audience {', '.join(named) or 'nobody'}, not for {wanted}")
+
+
+def _check_times(element: Element, provider: SamlProvider, now: datetime) -> None:
+    leeway = timedelta(seconds=provider.leeway)
+    begins, ends = _moment(element, "NotBefore"), _moment(element, "NotOnOrAfter")
+    if begins is not None and begins - leeway > now:
+        raise ValueError("it is not good yet")
+    if ends is not None and ends + leeway <= now:
+        raise ValueError("it has expired")
+
+
+def _moment(element: Element, attribute: str) -> datetime | None:
+    text = element.get(attribute)
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"its {attribute} is no moment") from None
+
+
+def _attributes(assertion: Element, provider: SamlProvider) -> Assertion:
+    """What it says of the person. The last two names are those by which Apache's mod_shib tells of provider and name;
+    an attribute cannot take their places."""
+    found: dict[str, list[str]] = {}
+    for each in assertion.iterfind(f"{name('saml:AttributeStatement')}/{name('saml:Attribute')}"):
+        values = [_TEXT.parse(value, each.get("Name", ""), True) for value in _values(each)]
+        found.setdefault(each.get("Name", ""), []).extend(values)
+    named = _child(_child(assertion, "saml:Subject"), "saml:NameID")
+    return {**found, "Shib-Identity-Provider": [provider.entity_id], "REMOTE_USER": [_text(named)]}
+
+
+def _values(attribute: Element) -> Iterator[str]:
+    for each in attribute.findall(name("saml:AttributeValue")):
+        if text := _text(each):
+            yield text
+
+
+def _child(element: Element, tag: str) -> Element:
+    found = element.findall(name(tag))
+    if len(found) != 1:
+        raise ValueError(f"it must have one {tag.partition(':')[2]}")
+    return found[0]
+
+
+def _text(element: Element) -> str:
+    if len(element):
+        raise ValueError("it has elements where there must be text")
+    return (element.text or "").strip()

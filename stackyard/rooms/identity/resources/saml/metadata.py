@@ -1,0 +1,61 @@
+"""What this cloud publishes about itself as an identity provider. Source: SAML 2.0 Metadata."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from stackyard.rooms.identity.resources.saml.sections import Contact, Issuer, Organization
+from stackyard.rooms.identity.resources.saml.vouching import Signer
+from stackyard.rooms.identity.resources.saml.xml import SPACES, Element, made
+
+_URI = "urn:oasis:names:tc:SAML:2.0:bindings:URI"
+_UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
+
+
+def described(issuer: Issuer, signer: Signer) -> Element:
+    """The description, with the certificates of now and of after the next rotation."""
+    roles = {"protocolSupportEnumeration": SPACES["samlp"]}
+    descriptor = made("md:IDPSSODescriptor", _parts(issuer, signer), roles)
+    return made("md:EntityDescriptor", [descriptor], {"entityID": issuer.entity_id})
+
+
+def _parts(issuer: Issuer, signer: Signer) -> Iterator[Element]:
+    for each in signer.certificates:
+        yield _key(each)
+    if issuer.organization:
+        yield _organization(issuer.organization)
+    if issuer.contact:
+        yield _contact(issuer.contact)
+    yield made("md:NameIDFormat", _UNSPECIFIED)
+    yield made("md:SingleSignOnService", attributes={"Binding": _URI, "Location": issuer.sso_endpoint})
+
+
+def _key(certificate: x509.Certificate) -> Element:
+    text = b64encode(certificate.public_bytes(Encoding.DER)).decode()
+    data = made("ds:X509Data", [made("ds:X509Certificate", text)])
+    return made("md:KeyDescriptor", [made("ds:KeyInfo", [data])], {"use": "signing"})
+
+
+def _organization(said: Organization) -> Element:
+    spoken = {"xml:lang": said.language}
+    parts = {
+        "md:OrganizationName": said.name,
+        "md:OrganizationDisplayName": said.display_name or said.name,
+        "md:OrganizationURL": said.url,
+    }
+    return made("md:Organization", [made(tag, text, spoken) for tag, text in parts.items()])
+
+
+def _contact(said: Contact) -> Element:
+    parts = {
+        "md:Company": said.company,
+        "md:GivenName": said.given_name,
+        "md:SurName": said.surname,
+        "md:EmailAddress": said.email,
+        "md:TelephoneNumber": said.telephone,
+    }
+    return made(
+        "md:ContactPerson", [made(tag, text) for tag, text in parts.items() if text], {"contactType": said.type}
+    )

@@ -1,0 +1,66 @@
+"""This cloud as an identity provider: what it calls itself, and what it signs with."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from stackyard.kernel.errors import NotFound, Unavailable
+from stackyard.kernel.work import Services
+from stackyard.rooms.identity.resources.federation.connections import Connections
+from stackyard.rooms.identity.resources.saml import sections
+from stackyard.rooms.identity.resources.saml.sections import Issuer
+from stackyard.rooms.identity.rotation import keys_of
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A key, and the certificates that others need to know it and its successor by, its own first."""
+
+    key: RSAPrivateKey | EllipticCurvePrivateKey = field(repr=False)
+    certificates: tuple[x509.Certificate, ...]
+
+
+def issuer_of(connections: Connections, base_url: str) -> Issuer:
+    """What the operator says, with the addresses that go without saying. Raises NotFound when they say nothing."""
+    said = connections.saml
+    if said is None:
+        raise NotFound(
+            "This cloud vouches for nobody: it makes no SAML assertions.",
+            remedy="The operator turns them on in federation.yaml, under saml.",
+        )
+    own = f"{base_url}/identity/v3/OS-FEDERATION/saml2"
+    return sections.completed(said, f"{own}/idp", f"{own}/sso")
+
+
+def signer_of(services: Services, issuer: Issuer) -> Signer:
+    """The operator's key, or else the cloud's own, which is made now if it never was. Opens transactions of its own.
+    Raises Unavailable when the operator's cannot be used."""
+    if issuer.key_file:
+        return _signer((sections.read(issuer.key_file) + "\n" + sections.read(issuer.certificate_file),))
+    ring = keys_of(services).saml
+    with services.database.read() as tx:
+        found = ring.keys(tx)
+    if not found:
+        with services.database.write() as tx:
+            ring.ensure(tx, services.clock.now())
+            found = ring.keys(tx)
+    return _signer(tuple(each.secret.decode() for each in found if each.state != "secondary"))
+
+
+# To load a key is to check it, which takes a hundred times as long as to sign with it.
+@lru_cache(maxsize=4)
+def _signer(pems: tuple[str, ...]) -> Signer:
+    try:
+        key = load_pem_private_key(pems[0].encode(), None)
+        certificates = [x509.load_pem_x509_certificates(each.encode())[0] for each in pems]
+    except (ValueError, TypeError) as error:
+        raise Unavailable("The key or the certificate for assertions that federation.yaml names is no PEM.") from error
+    if not isinstance(key, RSAPrivateKey | EllipticCurvePrivateKey):
+        raise Unavailable("The key for assertions that federation.yaml names is neither RSA nor of an elliptic curve.")
+    if key.public_key() != certificates[0].public_key():
+        raise Unavailable("The certificate for assertions that federation.yaml names is of another key.")
+    return Signer(key, tuple(certificates))
