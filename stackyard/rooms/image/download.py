@@ -15,6 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 from stackyard.kernel.errors import BadRequest, Unavailable
 
 CHUNK = 1 << 20
+#: IPv6 addresses that end in one of IPv4, to which a gateway may translate them: RFC 6052, RFC 8215, RFC 4291.
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 PATIENCE = 60.0
 
 
@@ -68,9 +70,20 @@ def _resolved(parts: SplitResult, *, anywhere: bool) -> tuple[Any, ...]:
             f"The name {parts.hostname} of the web-download address cannot be resolved: {error}."
         ) from error
     for family, kind, protocol, _, address in found:
-        if anywhere or ipaddress.ip_address(address[0]).is_global:
+        if anywhere or _is_public(str(address[0])):
             return family, kind, protocol, address
     raise BadRequest(f"URI for web-download does not pass filtering: {parts.hostname} is not on the public internet.")
+
+
+def _is_public(text: str) -> bool:
+    """Whether an address is one of the public internet, also by way of a gateway between IPv6 and IPv4."""
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        if any(address in each for each in _TRANSLATED):
+            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF).is_global
+        if address.is_site_local:
+            return False
+    return address.is_global and not address.is_multicast
 
 
 class _Pinned(http.client.HTTPConnection):

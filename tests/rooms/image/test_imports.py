@@ -161,8 +161,12 @@ def test_a_failed_fetch_leaves_a_queued_image_and_a_reason(glance: Glance, web: 
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "[::1]", "0.0.0.0", "2130706433"]
-)
+    "host",
+    [
+        "127.0.0.1", "localhost", "169.254.169.254", "10.0.0.1", "[::1]", "0.0.0.0", "2130706433", "[fec0::1]",
+        "[::127.0.0.1]", "[::ffff:127.0.0.1]", "[64:ff9b::10.0.0.1]", "[64:ff9b::a9fe:a9fe]", "224.0.0.1", "[ff0e::1]",
+    ],
+)  # fmt: skip
 def test_the_cloud_does_not_fetch_from_its_own_network_for_others(host: str) -> None:
     with pytest.raises(BadRequest, match=r"does not pass filtering|cannot be resolved"):
         download.fetch(f"http://{host}/x", trusted=["http://cloud.example"])
