@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 from stackyard.kernel.errors import ApiError, TooManyRequests
 
@@ -81,7 +82,7 @@ class Throttle:
         """An attempt to prove to be a user. It counts unless the block ends without an error, or with one that is not
         the attempt's fault. Raises TooManyRequests, with Retry-After, when there were too many."""
         counted: list[tuple[Buckets, object]] = []
-        for buckets, name in ((self.addresses, address), (self.users, user)):
+        for buckets, name in ((self.addresses, _place(address)), (self.users, user)):
             if wait := buckets.add(name):
                 _take_back(counted)
                 raise _too_many(wait)
@@ -93,6 +94,15 @@ class Throttle:
                 _take_back(counted)
             raise
         _take_back(counted)
+
+
+def _place(address: str) -> str:
+    """Where somebody is: an address, or of IPv6 the 64 bits that a network is given. The rest is theirs to choose."""
+    try:
+        found = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
 
 
 def _take_back(counted: Sequence[tuple[Buckets, object]]) -> None:

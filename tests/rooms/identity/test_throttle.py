@@ -44,6 +44,21 @@ def test_changing_a_password_is_no_way_around_it(cloud: Cloud, do: Admin) -> Non
     assert answers == [401] * PER_USER.most + [429]
 
 
+def test_a_user_is_one_however_they_are_named(cloud: Cloud, do: Admin) -> None:
+    user_id = do.named("user", "demo")["id"]
+    names = [
+        {"id": user_id},
+        {"name": "demo", "domain": {"id": "default"}},
+        {"name": "demo", "domain": {"name": "Default"}},
+    ]
+    answers = [
+        cloud.authenticate({"password": {"user": {**names[turn % 3], "password": "guess"}}}).status_code
+        for turn in range(PER_USER.most)
+    ]
+    answers += [cloud.authenticate({"totp": {"user": {**each, "passcode": "000000"}}}).status_code for each in names]
+    assert answers == [401] * PER_USER.most + [429] * 3
+
+
 def test_success_costs_nothing(cloud: Cloud) -> None:
     assert {cloud.log_in("demo").status_code for _ in range(PER_USER.most + 5)} == {201}
 
@@ -69,6 +84,18 @@ def test_an_address_that_tries_many_users_is_kept_out_and_others_are_not() -> No
         pytest.fail("it may not be tried")
     with throttle.attempt("somebody", "10.0.0.2"):
         pass
+
+
+def test_whoever_has_a_network_of_ipv6_has_one_address_and_ipv4_within_ipv6_is_ipv4() -> None:
+    throttle = Throttle(Time())
+    for number in range(PER_ADDRESS.most):
+        fail(throttle, f"user {number}", f"2001:db8:0:1:{number:x}::{number:x}")
+    for number in range(3):
+        fail(throttle, f"user {number}", f"::ffff:10.0.0.{number}")
+    with pytest.raises(TooManyRequests), throttle.attempt("somebody", "2001:db8:0:1::ffff"):
+        pytest.fail("it may not be tried")
+    with throttle.attempt("somebody", "2001:db8:0:2::1"), throttle.attempt("somebody else", "::ffff:10.0.0.1"):
+        assert len(throttle.addresses) == 1 + 3 + 1
 
 
 def test_attempts_under_way_count_so_that_many_at_once_gain_nothing() -> None:

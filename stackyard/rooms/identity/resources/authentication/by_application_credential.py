@@ -44,8 +44,15 @@ def read(given: Any, path: str) -> Login:
 def prove(tx: Transaction, attempt: Attempt, login: Login) -> Proving:
     """Later: hashing takes too long for an open transaction."""
     credential = find(tx, login)
-    name = ("application_credential", login.id or (login.name, named.spoken(tx, login.user) if login.user else None))
+    name = ("application_credential", credential.id if credential else _said(tx, login))
     return lambda: verified(attempt, name, credential, login.secret)
+
+
+def _said(tx: Transaction, login: Login) -> object:
+    """What attempts at a credential that is not there are counted by."""
+    if login.id is not None or login.user is None:
+        return login.id
+    return login.name, named.counted(tx, login.user, named.user(tx, login.user))
 
 
 def find(tx: Transaction, login: Login) -> Record | None:

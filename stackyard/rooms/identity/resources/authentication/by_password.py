@@ -35,7 +35,8 @@ def read(given: Any, path: str) -> Login:
 
 def prove(tx: Transaction, attempt: Attempt, login: Login) -> Proving:
     """Later: hashing, or asking the domain's directory, takes too long for an open transaction."""
-    user, name = named.user(tx, login.user), named.spoken(tx, login.user)
+    user = named.user(tx, login.user)
+    name = named.counted(tx, login.user, user)
     known = directories_of(attempt.services).of_id(tx, named.domain_id(tx, login.user, user))
     return lambda: _verified(attempt, name, known, user, login)
 

@@ -45,7 +45,8 @@ def read(given: Any, path: str) -> Login:
 
 def prove(tx: Transaction, attempt: Attempt, login: Login) -> Proving:
     """Later: a passcode that was taken is never good again, and that has to be written."""
-    user, name = named.user(tx, login.user), named.spoken(tx, login.user)
+    user = named.user(tx, login.user)
+    name = named.counted(tx, login.user, user)
     return lambda: _verified(attempt, name, user, login.passcode)
 
 

@@ -54,10 +54,12 @@ def user(tx: Transaction, wanted: Named) -> Record | None:
     return users.by_name(tx, wanted.name or "", domain.id) if domain else None
 
 
-def spoken(tx: Transaction, wanted: Named) -> tuple[str, ...]:
-    """How the user was named, in one way for each, whether there is such a user or not."""
-    if wanted.id:
-        return "id", wanted.id
+def counted(tx: Transaction, wanted: Named, found: Record | None) -> tuple[str, ...]:
+    """What attempts to be that user are counted by: one name for each, whether there is such a user or not, and however
+    they were named."""
+    known = wanted.id or (found.id if found else None)
+    if known:
+        return "id", str(known)
     domain = _domain(tx, wanted)
     return "name", wanted.name or "", domain.id if domain else str(wanted.domain_id or wanted.domain_name)
 
