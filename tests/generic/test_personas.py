@@ -35,6 +35,9 @@ def test_only_discovery_logging_in_and_an_expired_password_are_open_without_a_to
         # Programs prove who they are by their secret or signature.
         "POST   /identity/v3/OS-OAUTH1/access_token", "POST   /identity/v3/OS-OAUTH1/request_token",
         "POST   /identity/v3/OS-OAUTH2/token",
+        # An assertion is about the token in the body; what is needed to take it is public.
+        "POST   /identity/v3/auth/OS-FEDERATION/saml2", "POST   /identity/v3/auth/OS-FEDERATION/saml2/ecp",
+        "GET    /identity/v3/OS-FEDERATION/saml2/metadata",
         # Gone, for everybody.
         "GET    /identity/v3/OS-SIMPLE-CERT/ca", "GET    /identity/v3/OS-SIMPLE-CERT/certificates",
     }  # fmt: skip

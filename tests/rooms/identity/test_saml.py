@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from lxml import etree
+from signxml.signer import XMLSigner
 
 from stackyard.rooms.identity import rotation
 from stackyard.rooms.identity.resources.saml.sections import Issuer
@@ -312,6 +313,8 @@ TOLD = "Subject/SubjectConfirmation/SubjectConfirmationData"
         (at(TOLD, "NotOnOrAfter", None), "until when"),
         (at(TOLD, "NotOnOrAfter", "2020-01-01T00:00:00Z"), "has expired"),
         (at(TOLD, "NotOnOrAfter", "soon"), "is no moment"),
+        (at("Conditions", "NotOnOrAfter", "0001-01-01T00:00:00Z"), "has expired"),
+        (at("Conditions", "NotBefore", "9999-12-31T23:59:59Z"), "not good yet"),
         (at("Subject/SubjectConfirmation", "Method", "urn:other"), "for its bearer"),
         (at("Conditions", "NotOnOrAfter", "2020-01-01T00:00:00+00:00"), "has expired"),
         (at("Conditions", "NotBefore", "2999-01-01T00:00:00"), "not good yet"),
@@ -329,6 +332,25 @@ def test_what_is_signed_must_be_for_east_and_for_now(clouds: Clouds, change: Cal
 def test_what_is_signed_anew_with_the_same_key_is_taken(clouds: Clouds) -> None:
     answer = clouds.bring(clouds.changed(at("Subject/NameID", "", "somebody")))
     assert answer.status_code == 201, answer.text
+
+
+def test_a_response_that_tells_of_a_failure_is_refused(clouds: Clouds) -> None:
+    failed = clouds.got().replace(b"status:Success", b"status:Requester")
+    assert "tells of a failure" in clouds.refused(failed)
+
+
+def test_what_is_signed_by_a_hash_that_can_be_forged_is_refused(clouds: Clouds) -> None:
+    class Careless(XMLSigner):
+        def check_deprecated_methods(self) -> None:
+            pass
+
+    signer = Careless(signature_algorithm="rsa-sha1", digest_algorithm="sha1")
+    document = etree.fromstring(clouds.got())
+    assertion = document.find(name("saml:Assertion"))
+    assertion.remove(assertion.find(name("ds:Signature")))
+    key, certificate = clouds.key()
+    old = signer.sign(assertion, key=key, cert=[certificate], reference_uri=assertion.get("ID"), id_attribute="ID")
+    assert "no key that is trusted" in clouds.refused(etree.tostring(old))
 
 
 def test_what_is_changed_after_it_was_signed_is_refused(clouds: Clouds) -> None:
@@ -414,6 +436,8 @@ def test_wrapping_what_is_signed_into_something_else_gains_nothing(clouds: Cloud
         b"<a/>",
         b"{}",
         b"<a>" * 5000,
+        b'<p:StatusCode xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"><Assertion '
+        b'xmlns="urn:oasis:names:tc:SAML:2.0:assertion"/></p:StatusCode>',
         b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
         b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>",
         b"<a>" + b" " * 300_000 + b"</a>",

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from stackyard.kernel.declare.kinds import Text
 from stackyard.kernel.errors import Unauthorized
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
+from stackyard.rooms.identity.resources.saml.assertions import BEARER, SUCCESS
 from stackyard.rooms.identity.resources.saml.sections import SamlProvider
 from stackyard.rooms.identity.resources.saml.xml import Element, name, parsed, verified
 
-BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 _TEXT = Text(max=None)
 
 
@@ -51,8 +51,8 @@ def _signed(document: Element, provider: SamlProvider, now: datetime) -> Element
     assertions = list(document.iter(name("saml:Assertion")))
     if len(assertions) != 1:
         raise ValueError(f"there must be one assertion that is not encrypted, and there are {len(assertions)}")
-    for each in document.iter(name("samlp:StatusCode")):
-        if each.getparent().tag == name("samlp:Status") and not each.get("Value", "").endswith(":Success"):
+    for status in document.iter(name("samlp:Status")):
+        if _child(status, "samlp:StatusCode").get("Value") != SUCCESS:
             raise ValueError("the response tells of a failure")
     if len(assertions[0].findall(f".//{name('ds:Signature')}")) != 1:
         raise ValueError("the assertion must have one signature, its own")
@@ -106,11 +106,12 @@ def _check_audience(restriction: Element, wanted: str) -> None:
 
 
 def _check_times(element: Element, provider: SamlProvider, now: datetime) -> None:
+    # Of the moments in it some may be so far off that nothing can be added to them.
     leeway = timedelta(seconds=provider.leeway)
     begins, ends = _moment(element, "NotBefore"), _moment(element, "NotOnOrAfter")
-    if begins is not None and begins - leeway > now:
+    if begins is not None and begins > now + leeway:
         raise ValueError("it is not good yet")
-    if ends is not None and ends + leeway <= now:
+    if ends is not None and ends <= now - leeway:
         raise ValueError("it has expired")
 
 
