@@ -484,6 +484,23 @@ def test_headers_count_only_from_a_trusted_proxy(cloud: Cloud, do: Admin, proxie
         assert "rule 0 needs the attribute OIDC-sub" in nobody.text
 
 
+def test_a_header_that_a_client_writes_otherwise_than_the_proxy_counts_for_nothing(
+    cloud: Cloud, do: Admin, proxied: dict[str, str]
+) -> None:
+    def asked(**headers: str) -> Any:
+        sent = {"OIDC-email": "jane@acme.test", "OIDC-groups": "dev", **headers}
+        return cloud.client.simulate_request("GET", f"/identity{AUTH}", headers=sent)
+
+    with cloud.trusting("127.0.0.1"):
+        both = asked(**{"OIDC-sub": "jane", "OIDC_sub": "joe"})
+        assert (both.status_code, "2 ways of writing" in both.text) == (400, True)
+        assert asked(**{"OIDC-sub": "jane", "X-Colour": "red", "X_Colour": "blue"}).status_code == 201
+        rules = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "REMOTE_USER"}]}]
+        call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", {"mapping": {"rules": rules}})
+        for name in ("Remote-User", "REMOTE_USER", "HTTP_REMOTE_USER"):
+            assert "needs the attribute REMOTE_USER" in asked(**{name: "jane"}).text
+
+
 def test_who_the_proxy_logged_in_by_itself_is_named_by_it(cloud: Cloud, do: Admin, proxied: dict[str, str]) -> None:
     rules = [{"local": [{"group": {"name": "dev", "domain": {"id": "default"}}}], "remote": [{"type": "REMOTE_USER"}]}]
     call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", {"mapping": {"rules": rules}})

@@ -6,13 +6,16 @@ The names are those that Keystone's guides use, so that its mappings carry over:
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stackyard.kernel.declare.kinds import Text
+from stackyard.kernel.errors import BadRequest
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
 
 _TEXT = Text(max=None)
+_REMOTE_USER = "REMOTE_USER"
 #: Headers that say nothing about a person, or would give away what logs somebody in.
 _NEVER = {"authorization", "cookie", "x-auth-token", "x-subject-token", "x-service-token"}
 
@@ -45,11 +48,16 @@ def _values(value: Any) -> list[str]:
 
 def from_headers(headers: Mapping[str, str], types: Iterable[str], remote_user: str) -> Assertion:
     """Of a request's headers those that attributes of these names mean. HTTP knows no case, and CGI no hyphen, so
-    `OIDC-email`, `HTTP_OIDC_EMAIL` and `oidc_email` are the same header; `REMOTE_USER` is the header `remote_user`."""
-    sent = {_variable(name): value for name, value in headers.items() if name not in _NEVER}
-    if name := headers.get(remote_user.lower()):
-        sent["REMOTE_USER"] = name
-    found = {each: sent.get(each, sent.get(_variable(each))) for each in types}
+    `OIDC-email`, `HTTP_OIDC_EMAIL` and `oidc_email` are the same header; `REMOTE_USER` is the header `remote_user` and
+    no other. Raises BadRequest for one that was sent in two ways: one may be a client's, unknown to the proxy."""
+    known = [name for name in headers if name not in _NEVER]
+    sent = {_variable(name): headers[name] for name in known}
+    times = Counter(map(_variable, known))
+    found = {each: sent.get(_variable(each)) for each in types if each != _REMOTE_USER}
+    for each in found:
+        if times[_variable(each)] > 1:
+            raise BadRequest(f"The header {each} was sent in {times[_variable(each)]} ways of writing it.", field=each)
+    found[_REMOTE_USER] = headers.get(remote_user.lower())
     return {name: _text(value).split(";") for name, value in found.items() if value}
 
 
