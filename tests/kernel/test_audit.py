@@ -115,6 +115,23 @@ def test_log_ins_are_told_with_who_tried_and_whether_they_were_let_in(running: R
     ])  # fmt: skip
 
 
+def test_an_assertion_for_another_cloud_is_told_with_whom_it_is_about(running: RunningCloud) -> None:
+    path = running.settings.state_dir / "federation.yaml"
+    path.touch(mode=0o600)
+    path.write_text("saml: {}")
+    east = {"auth_url": "https://east.test/", "sp_url": "https://east.test/", "enabled": True}
+    running.admin("PUT", "/identity/v3/OS-FEDERATION/service_providers/east", {"service_provider": east}, ok=201)
+    demo = running.demo
+    scope = {"service_provider": {"id": "east"}}
+    body = {"auth": {"identity": {"methods": ["token"], "token": {"id": demo.token}}, "scope": scope}}
+    for way in ("saml2", "saml2/ecp"):
+        answer = httpx.post(f"{running.url}/identity/v3/auth/OS-FEDERATION/{way}", json=body, trust_env=False)
+        told = event_of(running, answer)
+        assert (told["event_type"], told["payload"]["outcome"]) == ("identity.authenticate", "success")
+        assert told["payload"]["initiator"]["name"] == "demo"
+        assert demo.token not in json.dumps(told)
+
+
 def test_a_request_with_a_bad_token_is_told(running: RunningCloud) -> None:
     answer = httpx.get(f"{running.url}{NETWORKS}", headers={"X-Auth-Token": SECRET}, trust_env=False)
     assert event_of(running, answer)["payload"]["reason"]["reasonCode"] == "401"

@@ -1,6 +1,7 @@
 """People of one cloud, west, go on to another, east, with a SAML assertion; and what east must not take."""
 
 import copy
+import random
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from lxml import etree
 from signxml.signer import XMLSigner
 
+from stackyard.cli.identity_verbs import identity_verbs
 from stackyard.rooms.identity import rotation
 from stackyard.rooms.identity.resources.saml.sections import Issuer
 from stackyard.rooms.identity.resources.saml.vouching import signer_of
@@ -180,6 +182,18 @@ def test_xmlsec1_knows_the_signature(clouds: Clouds, tmp_path: Path, path: str) 
     assert subprocess.run(command, capture_output=True).returncode != 0
 
 
+@pytest.mark.parametrize(
+    ("url", "status"), [("https://\u65e5\u672c.test/", 200), ("https://a/\rb: c", 200), ("https://a/\x01", 400)]
+)
+def test_any_address_of_a_service_provider_is_told_or_refused(clouds: Clouds, url: str, status: int) -> None:
+    wanted = {"service_provider": {"auth_url": url, "sp_url": url, "enabled": True}}
+    call(clouds.do, 201, "PUT", "/v3/OS-FEDERATION/service_providers/odd", wanted)
+    answer = clouds.ask(id="odd")
+    assert answer.status_code == status, answer.text
+    assert answer.headers.get("X-sp-url", "").isascii()
+    call(clouds.do, 204, "DELETE", "/v3/OS-FEDERATION/service_providers/odd")
+
+
 def test_the_metadata_names_west_and_its_keys_now_and_next(clouds: Clouds) -> None:
     document = etree.fromstring(clouds.west.ask("GET", METADATA).content)
     assert document.get("entityID") == WEST
@@ -200,7 +214,7 @@ def test_another_server_of_the_cloud_signs_with_the_same_key(clouds: Clouds) -> 
 
 def test_after_a_rotation_east_knows_the_next_key_already(clouds: Clouds) -> None:
     before = published(clouds.west)
-    rotation.rotate(clouds.west.services, rotation.keys_of(clouds.west.services).saml)
+    identity_verbs(clouds.west.services)["identity-rotate-keys"]("saml")
     assert published(clouds.west)[0] == before[1]
     answer = clouds.bring(clouds.got())
     assert answer.status_code == 201, answer.text
@@ -457,3 +471,43 @@ def test_a_body_of_json_vouches_for_nobody(clouds: Clouds) -> None:
 def test_browsers_are_not_sent_for_assertions(clouds: Clouds) -> None:
     path = "/v3/auth/OS-FEDERATION/identity_providers/west/protocols/saml2/websso?origin=https://x/"
     assert "connected for programs" in clouds.east.ask("GET", path).text
+
+
+_ODD = ["", "x", "#", "-1", "\u00e9", "AAAA", "http://www.w3.org/2000/09/xmldsig#base64",
+        "http://www.w3.org/2000/09/xmldsig#hmac-sha1", "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
+        "http://www.w3.org/2001/10/xml-exc-c14n#WithComments"]  # fmt: skip
+
+
+def spoiled(document: Any, chance: random.Random) -> None:
+    """Changes something in a document, anything."""
+    elements = list(document.iter())
+    one, other = chance.choice(elements), chance.choice(elements)
+    parent = one.getparent()
+    match chance.randrange(6):
+        case 0 if parent is not None:
+            parent.remove(one)
+        case 1 if one.attrib:
+            one.set(chance.choice(list(one.attrib)), chance.choice(_ODD))
+        case 2 if parent is not None:
+            one.addnext(copy.deepcopy(other))
+        case 3:
+            one.tag = other.tag
+        case 4:
+            one.append(copy.deepcopy(other))
+        case _:
+            one.text = chance.choice(_ODD)
+
+
+@pytest.mark.thorough
+def test_whatever_is_done_to_an_assertion_nobody_becomes_somebody_else(clouds: Clouds) -> None:
+    chance, good, taken = random.Random(7), clouds.got(), 0
+    for _ in range(1000):
+        document = etree.fromstring(good)
+        for _ in range(chance.randrange(1, 4)):
+            spoiled(document, chance)
+        answer = clouds.bring(etree.tostring(document))
+        assert answer.status_code in (201, 401), answer.text
+        if answer.status_code == 201:
+            assert answer.json["token"]["user"]["name"] == "demo@Default"
+            good, taken = clouds.got(), taken + 1
+    assert taken
