@@ -74,7 +74,8 @@ class Authority:
 
     def new_token(self, good_for: timedelta) -> str:
         """A token that lets one node in, once, within that time. Only its digest is kept."""
-        secret = secrets.token_urlsafe(24)
+        # Hexadecimal: one that began with a dash would be taken for an option where it is typed.
+        secret = secrets.token_hex(24)
         now = self._now()
         signer = self.signer
         with self._database.write() as tx:
