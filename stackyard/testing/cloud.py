@@ -29,7 +29,7 @@ from stackyard.rooms.network.drivers.fake import World as NetworkWorld
 from stackyard.testing.personas import Doors, Persona
 from stackyard.testing.transitions import Transitions
 
-__all__ = ["FACTS", "Persona", "RunningCloud", "Worlds", "cloud", "free_port"]
+__all__ = ["FACTS", "Persona", "RunningCloud", "Worlds", "begin_at_this_version", "cloud", "free_port"]
 
 FACTS = HostFacts(
     hostname="testhost", architecture="x86_64", os="Test", kernel_version="6", cpus=8, memory=16 * 2**30,
@@ -72,7 +72,7 @@ class RunningCloud(Doors):
         )  # fmt: skip
         self.transitions.begin()
         self.cloud.book.on_interrupt(self.transitions.interrupt)
-        _begin_at_this_version(self.settings)
+        begin_at_this_version(self.settings)
         self.cloud.prepare()
         self.cloud.connect()
         self.cloud.reconcilers.run_once("hosts")
@@ -105,7 +105,7 @@ class RunningCloud(Doors):
         self.cloud.workers.drain(timeout)
 
 
-def _begin_at_this_version(settings: Settings) -> None:
+def begin_at_this_version(settings: Settings) -> None:
     """Give a new cloud an empty database that is migrated already: a quarter of the time that a test's cloud takes."""
     file = settings.state_dir / "stackyard.db"
     if settings.database_url == f"sqlite:///{file}" and not file.exists() and (migrated := _migrated()):

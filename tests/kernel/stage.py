@@ -22,7 +22,7 @@ from stackyard.kernel.work import SystemClock
 from stackyard.rooms.container.driver import Image
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
 from stackyard.rooms.network.drivers.fake import FakeDriver as FakeNetworks
-from stackyard.testing.cloud import FACTS, Worlds
+from stackyard.testing.cloud import FACTS, Worlds, begin_at_this_version
 from stackyard.testing.faults import Faults, ServerDied
 
 #: Tables whose rows tell what happened.
@@ -63,7 +63,7 @@ class Stage:
                 id=f"sha256:{name}", names=[f"{name}:latest"], size=3
             )
             self.worlds.container.registry[name] = self.worlds.container.registry[f"{name}:latest"]
-        self._engine: sa.Engine | None = None
+        begin_at_this_version(self.settings)
         self._build()
         self.cloud.prepare()
         self._come_up()
@@ -77,10 +77,6 @@ class Stage:
             settings=self.settings, drivers=drivers, facts=FACTS, threads=0, clock=self.clock,
             crash_hook=self._reach,
         )  # fmt: skip
-        if self._engine is None:
-            self._engine = self.cloud.database.engine
-        # The statements it has compiled are kept: to compile them anew after each restart would take most of the time.
-        self.cloud.database.engine = self._engine
 
     def _reach(self, operation: Record, step: str, moment: str) -> None:
         """The crash hook: whichever faults are planned now."""
