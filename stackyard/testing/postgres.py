@@ -17,7 +17,7 @@ from pathlib import Path
 
 #: Where Debian and others put the server's programs; the newest is taken.
 _FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin")
-_PATIENCE = 30.0
+_PATIENCE = 60.0
 
 
 class NoPostgres(Exception):

@@ -108,7 +108,7 @@ def rooms_used(tree: Tree, room: str) -> list[str]:
     manifest = tree.modules.get(f"stackyard.rooms.{room}.room")
     if not manifest:
         return []
-    calls = (node for node in ast.walk(manifest.syntax) if isinstance(node, ast.Call))
+    calls = (node for node in manifest.nodes if isinstance(node, ast.Call))
     uses = (word.value for call in calls if _called(call) == "Room" for word in call.keywords if word.arg == "uses")
     return [name for value in uses for name in ast.literal_eval(value)]
 
@@ -191,7 +191,7 @@ def _needed_at_run_time(tree: Tree, module: Module) -> set[str]:
 
 def _without_type_checking(module: Module) -> list[str]:
     lines = module.text.splitlines()
-    for node in ast.walk(module.syntax):
+    for node in module.nodes:
         if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
             first, last = node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno
             indent = " " * node.body[0].col_offset
@@ -272,7 +272,7 @@ def names(tree: Tree) -> list[str]:
     for module in tree.modules.values():
         if _is_empty_name(re.split(r"[._]", module.name)):
             complaints.append(f"{module.path}: name it by what it offers")
-        classes = (node for node in ast.walk(module.syntax) if isinstance(node, ast.ClassDef))
+        classes = (node for node in module.nodes if isinstance(node, ast.ClassDef))
         complaints += [
             f"{module.path}:{each.lineno} class {each.name}: name it by what it is"
             for each in classes if _is_empty_name(re.findall(r"[A-Z]?[a-z]+", each.name))

@@ -35,6 +35,11 @@ class Module:
     def syntax(self) -> ast.Module:
         return ast.parse(self.text, str(self.path))
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of its syntax: most rules look through them all."""
+        return list(ast.walk(self.syntax))
+
     @property
     def is_package(self) -> bool:
         return self.path.name == "__init__.py"
@@ -61,7 +66,7 @@ class Module:
     @cached_property
     def imports(self) -> list[Import]:
         """Everything it imports anywhere, under TYPE_CHECKING and inside functions too. `from a import b` gives a.b."""
-        return [found for node in ast.walk(self.syntax) for found in self._imported(node)]
+        return [found for node in self.nodes for found in self._imported(node)]
 
     def _imported(self, node: ast.AST) -> Iterator[Import]:
         if isinstance(node, ast.Import):
@@ -81,7 +86,7 @@ class Module:
     def functions(self) -> list[tuple[int, str]]:
         """(lines, name) of every function and method."""
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-        found = (node for node in ast.walk(self.syntax) if isinstance(node, kinds))
+        found = (node for node in self.nodes if isinstance(node, kinds))
         return [((node.end_lineno or node.lineno) - node.lineno + 1, node.name) for node in found]
 
 

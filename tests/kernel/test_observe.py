@@ -178,6 +178,7 @@ def test_a_server_that_cannot_do_its_work_is_not_ready_and_tells_the_observer_wh
         assert number(running, "check_ok", check="draining") == 0
 
 
+@pytest.mark.thorough
 def test_a_flood_of_looks_at_a_server_that_hangs_is_refused_and_it_still_lives(tmp_path: Path) -> None:
     with cloud(tmp_path) as running:
         hangs = threading.Event()

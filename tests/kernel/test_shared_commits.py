@@ -60,18 +60,19 @@ def write(database: Database, change: Write) -> Any:
 def together(database: Database, *changes: Write) -> Iterator[list[Future[Any]]]:
     """The first change is made when all others wait for their turn, in the order given."""
     with ThreadPoolExecutor(len(changes)) as pool:
-        begun = threading.Event()
+        begun, may_go_on = threading.Event(), threading.Event()
 
         def lead(tx: Transaction) -> Any:
             begun.set()
-            until(lambda: database.writer.waiting == len(changes) - 1)
+            assert may_go_on.wait(60)
             return changes[0](tx)
 
         futures = [pool.submit(write, database, lead)]
         assert begun.wait(30)
         for number, change in enumerate(changes[1:], 1):
             futures.append(pool.submit(write, database, change))
-            until(lambda number=number: database.writer.waiting >= number or futures[0].done())  # type: ignore[misc]
+            until(lambda number=number: database.writer.waiting == number)  # type: ignore[misc]
+        may_go_on.set()
         yield futures
 
 

@@ -210,6 +210,7 @@ def test_lost_bytes_are_told_not_hidden(glance: Glance) -> None:
     assert image["id"] in answer.json()["message"]
 
 
+@pytest.mark.thorough
 def test_a_large_image_passes_through_little_memory(glance: Glance) -> None:
     size, chunk = 200 << 20, b"\x5a" * (1 << 20)
     image = glance.image()

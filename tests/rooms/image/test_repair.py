@@ -110,6 +110,7 @@ def test_a_killed_process_gives_its_claim_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_a_server_killed_in_the_middle_of_an_upload_leaves_nothing_behind(tmp_path: Path, database_url: str) -> None:
     command = [sys.executable, "-m", "tests.rooms.image.glance", str(tmp_path), database_url]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
