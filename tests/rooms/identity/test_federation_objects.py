@@ -129,3 +129,13 @@ def test_who_manages_a_domain_does_not_say_for_whom_its_users_stand(do: Admin) -
     made = {"user": {"name": "jane", "domain_id": domain, "password": "secret", "federated": people}}
     assert do.cloud.ask("POST", "/v3/users", made, token).status_code == 403
     assert do.change("user", users["managed"], federated=people)["federated"] == people
+
+
+@pytest.mark.parametrize(
+    "url", ["https://f\u00e4r.test", "https://\u96f2.test", "https://far.test/\rX-Evil: 1", "https://a b"]
+)
+def test_an_address_that_no_header_can_hold_is_refused(do: Admin, url: str) -> None:
+    path = "/v3/OS-FEDERATION/service_providers/far"
+    for name in ("sp_url", "auth_url"):
+        given = {"auth_url": "https://far.test", "sp_url": "https://far.test", name: url}
+        assert name in call(do, 400, "PUT", path, {"service_provider": given})

@@ -5,7 +5,8 @@ from stackyard.kernel.declare.kinds import Boolean, Text
 from stackyard.kernel.declare.resource import Field, Resource, everyone
 from stackyard.rooms.identity.policies import ADMIN, ADMIN_OR_SYSTEM_READER, allow
 
-_URL = Text(min=1, max=256, pattern=r"[a-zA-Z0-9+.-]+:.+")
+#: Of what headers can hold: assertions go out with both addresses.
+_URL = Text(min=1, max=256, pattern=r"[a-zA-Z0-9+.-]+:[!-~]+")
 
 SERVICE_PROVIDER = Resource(
     name="service_provider",
