@@ -2,10 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from stackyard.cli.main import main
 from tests.rooms.identity import oidc_provider
@@ -78,3 +85,49 @@ def test_providers_are_asked_and_what_is_wrong_is_told(
     path.write_text(yaml.safe_dump({"providers": {"acme": {"openid": {"issuer": "https://x"}}}}))
     assert main(["identity", "providers", "--state", str(tmp_path)]) == 2
     assert "providers.acme.openid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("section", "status", "told"),
+    [
+        ({"entity_id": "urn:west", "certificates": ["PEM"]}, 0, "urn:west: 1 certificates"),
+        ({"entity_id": "urn:west"}, 2, "must hold what the provider signs with"),
+        ({"entity_id": "", "certificates": ["PEM"]}, 2, "what the provider calls itself"),
+        ({"entity_id": "urn:west", "certificates": ["no"]}, 2, "must be in PEM"),
+        ({"entity_id": "urn:west", "certificate_file": "nowhere.pem"}, 1, "nowhere.pem"),
+    ],
+)
+def test_providers_of_assertions_need_a_name_and_certificates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], section: dict[str, Any], status: int, told: str
+) -> None:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(1)).sign(key, SHA256())
+    pem = made.public_bytes(Encoding.PEM).decode()
+    if "certificates" in section:
+        section = {**section, "certificates": [pem if each == "PEM" else each for each in section["certificates"]]}
+    path = tmp_path / "federation.yaml"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump({"providers": {"west": {"saml2": section}}}))
+    assert main(["identity", "providers", "--state", str(tmp_path)]) == status
+    printed = capsys.readouterr()
+    assert told in printed.out + printed.err
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ({"key_file": "x"}, "go together"),
+        ({"assertion_lifetime": 0}, "from 1 to 86400"),
+        ({"contact": {"type": "friend"}}, "friend"),
+        ({"other": 1}, "other"),
+    ],
+)
+def test_how_a_cloud_vouches_is_read_strictly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], section: dict[str, Any], told: str
+) -> None:
+    path = tmp_path / "federation.yaml"
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump({"saml": section}))
+    assert main(["identity", "providers", "--state", str(tmp_path)]) == 2
+    assert told in capsys.readouterr().err

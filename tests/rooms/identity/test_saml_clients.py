@@ -50,7 +50,7 @@ def certificates(client: Client) -> list[str]:
     return [each.text for each in found]
 
 
-def test_keystoneauth_goes_from_one_cloud_to_another(tmp_path: Path) -> None:
+def test_keystoneauth_and_the_client_go_from_one_cloud_to_another(tmp_path: Path) -> None:
     for each in ("west", "east"):
         (tmp_path / each).mkdir()
     with served(tmp_path / "west") as west, served(tmp_path / "east") as east:
@@ -83,3 +83,9 @@ def test_keystoneauth_goes_from_one_cloud_to_another(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout) == ["demo", "demo of west", True, ["member", "reader"]]
+        options = ["--os-service-provider", "east", "--os-remote-project-name", "demo of west",
+                   "--os-remote-project-domain-id", domain["ID"], "token", "issue", "-f", "json"]  # fmt: skip
+        issued = west.run(options, "stackyard")
+        assert issued.returncode == 0, issued.stderr
+        shown = east.run(["project", "show", "demo of west", "-f", "json"], "stackyard-admin")
+        assert json.loads(issued.stdout)["project_id"] == json.loads(shown.stdout)["id"]

@@ -29,7 +29,7 @@ SPACES = {
     "xml": "http://www.w3.org/XML/1998/namespace",
 }
 _EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
-#: By the hashes that nobody can forge yet, and no shared secrets.
+#: By hashes of which no collisions are known, and no shared secrets.
 _SIGNATURES = ("RSA_SHA256", "RSA_SHA384", "RSA_SHA512", "ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512",
                "SHA256_RSA_MGF1", "SHA384_RSA_MGF1", "SHA512_RSA_MGF1")  # fmt: skip
 _DIGESTS = ("SHA256", "SHA384", "SHA512")
