@@ -1,12 +1,13 @@
 """A whole cloud for tests: every room, on a free port of loopback, on drivers that need no host. See `cloud`."""
 
 import asyncio
+import secrets
 import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,9 @@ FACTS = HostFacts(
     hostname="testhost", architecture="x86_64", os="Test", kernel_version="6", cpus=8, memory=16 * 2**30,
     memory_available=8 * 2**30, disk=100 * 2**30, disk_available=50 * 2**30,
 )  # fmt: skip
+
+#: Below those that Linux gives to outgoing connections.
+_PORTS = range(20_000, 32_768)
 
 
 @dataclass
@@ -136,7 +140,7 @@ class _Threaded:
 
     def start(self) -> None:
         self._thread.start()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while not self._server.started:
             if time.monotonic() > end or not self._thread.is_alive():
                 raise RuntimeError("the API does not come up")
@@ -148,10 +152,13 @@ class _Threaded:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of loopback that nobody uses now, of those that no outgoing connection is given: a server that is
+    restarted finds it free again."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

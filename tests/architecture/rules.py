@@ -185,6 +185,8 @@ def _unit(name: str) -> str:
 
 
 def _needed_at_run_time(tree: Tree, module: Module) -> set[str]:
+    if "TYPE_CHECKING" not in module.text:
+        return tree.modules_imported_by(module)
     kept = "".join(f"{line}\n" for line in _without_type_checking(module))
     return tree.modules_imported_by(Module(module.path, kept))
 

@@ -127,7 +127,7 @@ def _leads_to_it(client: Client, words: list[str], said: str) -> None:
 def _greets(client: Client, words: list[str], said: str) -> None:
     hostname = _container(client, "web")["uuid"][:12]
     assert said == f"Hello from {hostname}"
-    assert httpx.get(words[-1], trust_env=False).text.strip() == said
+    assert httpx.get(words[-1], trust_env=False, timeout=30).text.strip() == said
 
 
 def _serves(client: Client, words: list[str], said: str) -> None:

@@ -94,7 +94,7 @@ def test_tampered_and_revoked_tokens_open_no_door(cloud: RealCloud, tenant: Tena
 
 
 def _knock(cloud: RealCloud, door: str, token: str) -> int:
-    answer = httpx.get(f"{cloud.url}{door}", headers={"X-Auth-Token": token}, trust_env=False)
+    answer = httpx.get(f"{cloud.url}{door}", headers={"X-Auth-Token": token}, trust_env=False, timeout=30)
     if answer.status_code == 401:
         assert answer.headers["WWW-Authenticate"].startswith("Keystone uri=")
     return answer.status_code

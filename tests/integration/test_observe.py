@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 def status_of(cloud: RealCloud, path: str) -> int | None:
     """What a page answers; None when nobody does."""
     try:
-        return httpx.get(f"{cloud.url}{path}", trust_env=False).status_code
+        return httpx.get(f"{cloud.url}{path}", trust_env=False, timeout=30).status_code
     except httpx.TransportError:
         return None
 

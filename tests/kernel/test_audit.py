@@ -101,7 +101,8 @@ def test_log_ins_are_told_with_who_tried_and_whether_they_were_let_in(running: R
     def log_in(password: str) -> Any:
         user = {"name": "demo", "domain": {"id": "default"}, "password": password}
         body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
-        return event_of(running, httpx.post(f"{running.url}/identity/v3/auth/tokens", json=body, trust_env=False))
+        answer = httpx.post(f"{running.url}/identity/v3/auth/tokens", json=body, trust_env=False, timeout=30)
+        return event_of(running, answer)
 
     failed = log_in(SECRET)
     assert (failed["event_type"], failed["payload"]["action"]) == ("identity.authenticate", "authenticate")
@@ -125,7 +126,8 @@ def test_an_assertion_for_another_cloud_is_told_with_whom_it_is_about(running: R
     scope = {"service_provider": {"id": "east"}}
     body = {"auth": {"identity": {"methods": ["token"], "token": {"id": demo.token}}, "scope": scope}}
     for way in ("saml2", "saml2/ecp"):
-        answer = httpx.post(f"{running.url}/identity/v3/auth/OS-FEDERATION/{way}", json=body, trust_env=False)
+        url = f"{running.url}/identity/v3/auth/OS-FEDERATION/{way}"
+        answer = httpx.post(url, json=body, trust_env=False, timeout=30)
         told = event_of(running, answer)
         assert (told["event_type"], told["payload"]["outcome"]) == ("identity.authenticate", "success")
         assert told["payload"]["initiator"]["name"] == "demo"
@@ -133,7 +135,7 @@ def test_an_assertion_for_another_cloud_is_told_with_whom_it_is_about(running: R
 
 
 def test_a_request_with_a_bad_token_is_told(running: RunningCloud) -> None:
-    answer = httpx.get(f"{running.url}{NETWORKS}", headers={"X-Auth-Token": SECRET}, trust_env=False)
+    answer = httpx.get(f"{running.url}{NETWORKS}", headers={"X-Auth-Token": SECRET}, trust_env=False, timeout=30)
     assert event_of(running, answer)["payload"]["reason"]["reasonCode"] == "401"
 
 

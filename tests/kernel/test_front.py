@@ -44,7 +44,8 @@ def served(folder: Path, routes: list[Route] | None = None, **options: Any) -> I
         until(lambda: server.started)
         port = listening.getsockname()[1]
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=MEMBER, trust_env=False) as client:
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, headers=MEMBER, trust_env=False, timeout=30) as client:
                 yield client
         finally:
             server.should_exit = True

@@ -103,7 +103,7 @@ def _populate(fuzzer: Fuzzer) -> None:
 @pytest.fixture
 def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzer]:
     with cloud(tmp_path_factory.mktemp("fuzz")) as running:
-        document = httpx.get(f"{running.url}/openapi.json", trust_env=False).json()
+        document = httpx.get(f"{running.url}/openapi.json", trust_env=False, timeout=30).json()
         made = Fuzzer(running, running.admin, document)
         _populate(made)
         assert made.ids["/networking/v2.0/networks"]

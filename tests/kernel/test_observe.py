@@ -77,7 +77,7 @@ def test_a_request_is_counted_by_its_route_never_by_an_id(running: RunningCloud)
     demo("GET", f"{NETWORKS}/nothing", ok=404)
     assert number(running, "request_duration_seconds_count", **asked, status="2xx") == before + 1
     assert number(running, "request_duration_seconds_count", **asked, status="4xx") == 1
-    httpx.request("BREW", f"{running.url}/{made['id']}", trust_env=False)
+    httpx.request("BREW", f"{running.url}/{made['id']}", trust_env=False, timeout=30)
     text = ask(running, "/metrics", observer=True).text
     assert made["id"] not in text
     assert "BREW" not in text

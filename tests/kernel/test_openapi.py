@@ -20,7 +20,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 
 @pytest.fixture(scope="module")
 def document(running: RunningCloud) -> Any:
-    answer = httpx.get(f"{running.url}/openapi.json", trust_env=False)
+    answer = httpx.get(f"{running.url}/openapi.json", trust_env=False, timeout=30)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     return answer.json()
@@ -94,7 +94,7 @@ def test_public_paths_ask_for_no_token_and_the_others_do(document: Any) -> None:
 
 
 def test_the_page_to_read_it_in_needs_nothing_from_elsewhere(running: RunningCloud) -> None:
-    page = httpx.get(f"{running.url}/docs", trust_env=False)
+    page = httpx.get(f"{running.url}/docs", trust_env=False, timeout=30)
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert not re.findall(r"""(?:src|href)=["']?(?:https?:)?//""", page.text)

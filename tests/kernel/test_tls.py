@@ -33,9 +33,9 @@ def test_a_cloud_of_its_own_authority_is_trusted_by_who_reads_its_clouds_yaml(tm
         trusting = ssl.create_default_context(cafile=known["cacert"])
         for name in ("127.0.0.1", "localhost"):
             url = f"https://{name}:{running.settings.port}/identity/v3"
-            assert httpx.get(url, verify=trusting, trust_env=False).status_code == 200
+            assert httpx.get(url, verify=trusting, trust_env=False, timeout=30).status_code == 200
         with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
-            httpx.get(f"{running.url}/identity/v3", trust_env=False)
+            httpx.get(f"{running.url}/identity/v3", trust_env=False, timeout=30)
 
 
 def test_what_is_secret_is_readable_by_its_owner_only(tmp_path: Path) -> None:

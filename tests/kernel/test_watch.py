@@ -209,7 +209,7 @@ def test_the_end_of_a_token_ends_its_watches(running: RunningCloud) -> None:
 
 
 def test_who_may_not_list_may_not_watch_either(running: RunningCloud) -> None:
-    assert httpx.get(f"{running.url}{NETWORKS}?watch=1", trust_env=False).status_code == 401
+    assert httpx.get(f"{running.url}{NETWORKS}?watch=1", trust_env=False, timeout=30).status_code == 401
     member = running.persona("listless")
     assert member.http.get("/identity/v3/users").status_code == 403
     assert member.http.get("/identity/v3/users?watch=1").status_code == 403

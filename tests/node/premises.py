@@ -1,6 +1,5 @@
 """A server's premises for tests: a database, an authority, a listener on loopback; and machines that join."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from stackyard.node.authority import LIFETIME, Authority, ServerList
 from stackyard.node.home import Home
 from stackyard.node.listener import Listener
 from stackyard.node.server import ConnectedNodes
+from stackyard.testing.cloud import free_port
 from tests.node.bench import RealBench
 from tests.node.conftest import facts
 from tests.node.workbench import Workbench
@@ -88,9 +88,3 @@ def premises(database: Database, lifetime: timedelta = LIFETIME) -> Iterator[Pre
         for agent in made.agents:
             agent.close()
         made.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

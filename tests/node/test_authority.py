@@ -17,8 +17,9 @@ from stackyard.node.certificates import Signer
 from stackyard.node.home import Home
 from stackyard.node.tls import LINK, TlsTransport
 from stackyard.node.transport import TransportClosed
+from stackyard.testing.cloud import free_port
 from tests.node.conftest import wait_until
-from tests.node.premises import Premises, free_port, new_database, premises
+from tests.node.premises import Premises, new_database, premises
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ from stackyard.node.runtime import Node
 from stackyard.node.server import CONNECTED, GONE
 from stackyard.node.tls import TlsTransport
 from stackyard.node.transport import TransportClosed
+from stackyard.testing.cloud import free_port
 from tests.node.bench import RealBench
 from tests.node.conftest import _certified, wait_until
-from tests.node.premises import CONTRACTS, Premises, free_port, new_database, premises
+from tests.node.premises import CONTRACTS, Premises, new_database, premises
 from tests.node.test_claims import begin
 
 

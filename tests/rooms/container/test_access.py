@@ -86,7 +86,8 @@ def test_without_a_token_nothing_is_told(running: RunningCloud, demo: Zun) -> No
     uuid = demo.run()
     for method, path in (("GET", ""), ("POST", ""), ("GET", f"/{uuid}"), ("GET", "/unknown"), ("DELETE", f"/{uuid}")):
         for headers in ({}, {"X-Auth-Token": "nonsense"}):
-            answer = httpx.request(method, f"{running.url}{CONTAINERS}{path}", headers=headers, trust_env=False)
+            url = f"{running.url}{CONTAINERS}{path}"
+            answer = httpx.request(method, url, headers=headers, trust_env=False, timeout=30)
             assert answer.status_code == 401
 
 

@@ -354,9 +354,9 @@ class Browser:
 
 def agreed(url: str, sub: str = "jane") -> str:
     """Where the provider sends the browser of somebody who logs in there."""
-    page = httpx.get(url, trust_env=False)
+    page = httpx.get(url, trust_env=False, timeout=30)
     assert page.status_code == 200, page.text
-    answer = httpx.post(url, data={"sub": sub}, trust_env=False)
+    answer = httpx.post(url, data={"sub": sub}, trust_env=False, timeout=30)
     assert answer.status_code == 302, answer.text
     return str(answer.headers["location"])
 
@@ -450,7 +450,7 @@ def test_the_answer_to_another_login_is_refused(acme: Provider, browser: Browser
 
 def test_who_says_no_or_takes_too_long_is_refused(browser: Browser, clock: MovableClock) -> None:
     url = browser.begin()
-    denied = httpx.post(url, data={"action": "deny"}, trust_env=False).headers["location"]
+    denied = httpx.post(url, data={"action": "deny"}, trust_env=False, timeout=30).headers["location"]
     state = parse_qs(urlsplit(url).query)["state"][0]
     answer = browser.back(denied if "state=" in denied else f"{denied}&state={state}")
     assert (answer.status_code, "access_denied" in answer.text) == (401, True)

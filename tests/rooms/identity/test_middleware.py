@@ -108,6 +108,6 @@ def _user_id(persona: Persona) -> str:
 def _by_application_credential(running: RunningCloud, made: dict[str, Any]) -> str:
     named = {"id": made["id"], "secret": made["secret"]}
     auth = {"identity": {"methods": ["application_credential"], "application_credential": named}}
-    answer = httpx.post(f"{running.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False)
+    answer = httpx.post(f"{running.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False, timeout=30)
     assert answer.status_code == 201, answer.text
     return str(answer.headers["X-Subject-Token"])
