@@ -36,7 +36,7 @@ def checked(uri: Any) -> str:
         )
     except ValueError:
         fine = False
-    if not fine or any(ord(letter) <= 32 for letter in uri):
+    if not fine or not all(32 < ord(letter) < 127 for letter in uri):
         raise BadRequest(f"URI for web-download does not pass filtering: {str(uri)[:255]}", field="method.uri")
     return str(uri)
 

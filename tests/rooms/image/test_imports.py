@@ -57,6 +57,8 @@ def test_an_unsafe_image_is_refused_when_it_is_staged(glance: Glance) -> None:
         ({"method": {"name": "web-download", "uri": "ftp://example.org/x"}}, 400, "does not pass filtering"),
         ({"method": {"name": "web-download", "uri": "http://u:p@example.org/x"}}, 400, "does not pass filtering"),
         ({"method": {"name": "web-download", "uri": "file:///etc/passwd"}}, 400, "does not pass filtering"),
+        ({"method": {"name": "web-download", "uri": "http://example.org/\u00e9"}}, 400, "does not pass filtering"),
+        ({"method": {"name": "web-download", "uri": "http://\u96f2.test/x"}}, 400, "does not pass filtering"),
     ],
 )
 def test_a_bad_import_is_refused_and_the_image_stays_queued(glance: Glance, body: Any, status: int, said: str) -> None:
