@@ -182,18 +182,6 @@ def test_xmlsec1_knows_the_signature(clouds: Clouds, tmp_path: Path, path: str) 
     assert subprocess.run(command, capture_output=True).returncode != 0
 
 
-@pytest.mark.parametrize(
-    ("url", "status"), [("https://\u65e5\u672c.test/", 200), ("https://a/\rb: c", 200), ("https://a/\x01", 400)]
-)
-def test_any_address_of_a_service_provider_is_told_or_refused(clouds: Clouds, url: str, status: int) -> None:
-    wanted = {"service_provider": {"auth_url": url, "sp_url": url, "enabled": True}}
-    call(clouds.do, 201, "PUT", "/v3/OS-FEDERATION/service_providers/odd", wanted)
-    answer = clouds.ask(id="odd")
-    assert answer.status_code == status, answer.text
-    assert answer.headers.get("X-sp-url", "").isascii()
-    call(clouds.do, 204, "DELETE", "/v3/OS-FEDERATION/service_providers/odd")
-
-
 def test_the_metadata_names_west_and_its_keys_now_and_next(clouds: Clouds) -> None:
     document = etree.fromstring(clouds.west.ask("GET", METADATA).content)
     assert document.get("entityID") == WEST

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from stackyard.kernel.declare.kinds import ListOf, Object, Text
 from stackyard.kernel.errors import BadRequest, Forbidden, NotFound, Unauthorized
@@ -62,18 +61,10 @@ def _for_service_provider(
         # Signing takes milliseconds and the first key much longer: with no transaction open.
         signer = signer_of(work.services, issuer)
         answer = assertions.response(issuer, signer, subject, provider.sp_url, work.now)
-        told_too = {"X-sp-url": _header(provider.sp_url), "X-auth-url": _header(provider.auth_url)}
-        return Reply(
-            body=told(token), data=xml.written(wrap(answer, provider)), content_type=_XML,
-            headers={**told_too, "Cache-Control": "no-store"},
-        )  # fmt: skip
+        headers = {"X-sp-url": provider.sp_url, "X-auth-url": provider.auth_url, "Cache-Control": "no-store"}
+        return Reply(body=told(token), data=xml.written(wrap(answer, provider)), content_type=_XML, headers=headers)
 
     return reply
-
-
-def _header(url: str) -> str:
-    """An address as a header can hold it."""
-    return quote(url, safe="%/:=&?~#+!$,;'@()*[]")
 
 
 def _read(raw: Any) -> dict[str, Any]:
