@@ -192,10 +192,10 @@ def test_a_head_that_does_not_come_is_not_waited_for(toy: httpx.Client, monkeypa
 
 
 def test_the_clock_of_the_head_stops_when_it_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Protocol, "head_patience", 0.2)
+    monkeypatch.setattr(Protocol, "head_patience", 1.0)
 
     def slowly(work: Work, request: Request) -> Any:
-        return lambda: time.sleep(0.5) or {"came": True}
+        return lambda: time.sleep(1.3) or {"came": True}
 
     with served(tmp_path, [Route(method="GET", path="/slow", handler=slowly, reads="driver")]) as toy:
         assert json.loads(toy.get("/toy/slow").content) == {"came": True}
