@@ -214,7 +214,9 @@ def test_the_outcome_holds_no_more_than_rules_and_assertion_say(
     except (BadRequest, Unauthorized):
         return
     assert found == apply(read(rules, version), assertion)
-    said = json.dumps([rules, list(assertion.values())])
+    values = [each for many in assertion.values() for each in many]
+    # The one text with a placeholder among others, filled.
+    said = json.dumps([rules, values, [f"JSON:{each}" for each in values]])
     for each in (*(group.name for group in found.groups), *found.group_ids, found.user.name or ""):
         assert each in said
     assert len(set(found.groups)) == len(found.groups)
