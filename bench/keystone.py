@@ -135,7 +135,10 @@ def keystone(programs: Path, folder: Path) -> Iterator[Identity]:
         process = subprocess.Popen(uwsgi, env=named, stdout=log, stderr=log)
     try:
         made = Identity("keystone", port, "", process.pid, PASSWORD)
-        _wait(made)
+        try:
+            _wait(made)
+        except RuntimeError as error:
+            raise RuntimeError((folder / "uwsgi.log").read_text()[-2000:]) from error
         yield made
     finally:
         process.terminate()
