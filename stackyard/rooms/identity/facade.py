@@ -12,7 +12,7 @@ from stackyard.rooms.identity import rows, seed
 from stackyard.rooms.identity.resources.limit import unified as limits
 from stackyard.rooms.identity.resources.project import store
 from stackyard.rooms.identity.resources.project.resource import PROJECT
-from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.resources.token.tokens import tokens_of
 from stackyard.rooms.identity.resources.user.resource import USER
 
 SERVICE_PROJECT = "service"
@@ -38,8 +38,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 def validate_token(work: Work, token: str) -> Caller:
     """Who asks with this token. Raises Unauthorized."""
-    tokens: Tokens = work.services.bound["identity"]
-    return tokens.validate(work.tx, token)
+    return tokens_of(work.services).validate(work.tx, token)
 
 
 def project(work: Work, project_id: str) -> Project:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from stackyard.kernel.errors import ApiError, TooManyRequests
+from stackyard.kernel.work import Services
 
 
 @dataclass(frozen=True)
@@ -117,3 +118,9 @@ def _too_many(wait: float) -> TooManyRequests:
         remedy=f"Try again in {seconds} seconds.",
         headers={"Retry-After": str(seconds)},
     )
+
+
+def throttle_of(services: Services) -> Throttle:
+    """The one of this process, bound when the room started."""
+    bound: Throttle = services.bound["identity_throttle"]
+    return bound

@@ -9,7 +9,7 @@ from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.storage.database import Database, Transaction
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity.resources.token.proof import Proof
-from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.resources.token.tokens import Tokens, tokens_of
 
 #: Found in the transaction, or a function to call once it is closed: what hashes, asks others or writes is slow.
 Proving = Proof | Callable[[], Proof]
@@ -21,7 +21,11 @@ class Attempt:
 
     services: Services
     request: Request
-    tokens: Tokens
+
+    @property
+    def tokens(self) -> Tokens:
+        """What makes and judges tokens."""
+        return tokens_of(self.services)
 
     @property
     def database(self) -> Database:

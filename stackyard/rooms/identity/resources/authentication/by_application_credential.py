@@ -14,7 +14,7 @@ from stackyard.rooms.identity.resources.authentication.named import TEXT, Named,
 from stackyard.rooms.identity.resources.token.claims import Origin
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.user import store as users
-from stackyard.rooms.identity.throttle import Throttle
+from stackyard.rooms.identity.throttle import throttle_of
 
 _SHAPE = Object({"id": TEXT, "name": TEXT, "secret": Text(max=MAX_LENGTH), "user": Naming()}, required=["secret"])
 
@@ -66,8 +66,7 @@ def find(tx: Transaction, login: Login) -> Record | None:
 def verified(attempt: Attempt, name: object, credential: Record | None, secret: str) -> Proof:
     """The owner, bounded by the credential. No transaction is open. `name`: what guesses are counted by. Raises
     Unauthorized."""
-    throttle: Throttle = attempt.services.bound["identity_throttle"]
-    with throttle.attempt(name, attempt.request.remote_address):
+    with throttle_of(attempt.services).attempt(name, attempt.request.remote_address):
         return _verified(attempt, credential, secret)
 
 

@@ -12,7 +12,7 @@ from stackyard.rooms.identity.resources.authentication.attempt import Attempt, P
 from stackyard.rooms.identity.resources.authentication.named import Named, Naming
 from stackyard.rooms.identity.resources.password.verify import refuse_expired, verify
 from stackyard.rooms.identity.resources.token.proof import Proof
-from stackyard.rooms.identity.throttle import Throttle
+from stackyard.rooms.identity.throttle import throttle_of
 
 _SHAPE = Object({"user": Naming(password=Text(max=MAX_LENGTH))}, required=["user"])
 
@@ -42,8 +42,7 @@ def prove(tx: Transaction, attempt: Attempt, login: Login) -> Proving:
 
 
 def _verified(attempt: Attempt, name: object, known: Known | None, user: Record | None, login: Login) -> Proof:
-    throttle: Throttle = attempt.services.bound["identity_throttle"]
-    with throttle.attempt(name, attempt.request.remote_address):
+    with throttle_of(attempt.services).attempt(name, attempt.request.remote_address):
         if known is not None:
             found = by_directory.verified(attempt, known, login.user, user, login.password)
             return Proof(user_id=found.id, generation=found.generation)

@@ -19,7 +19,7 @@ from stackyard.rooms.identity.resources.authentication.named import Named, Namin
 from stackyard.rooms.identity.resources.credential import rules, store
 from stackyard.rooms.identity.resources.token.proof import Proof
 from stackyard.rooms.identity.resources.user import store as users
-from stackyard.rooms.identity.throttle import Throttle
+from stackyard.rooms.identity.throttle import throttle_of
 
 _SHAPE = Object({"user": Naming(passcode=Text(max=32))}, required=["user"])
 PERIOD, DIGITS = 30, 6
@@ -51,8 +51,7 @@ def prove(tx: Transaction, attempt: Attempt, login: Login) -> Proving:
 
 
 def _verified(attempt: Attempt, name: object, user: Record | None, passcode: str) -> Proof:
-    throttle: Throttle = attempt.services.bound["identity_throttle"]
-    with throttle.attempt(name, attempt.request.remote_address):
+    with throttle_of(attempt.services).attempt(name, attempt.request.remote_address):
         found = _matching(attempt, user.id if user else "", passcode)
         if user is None or found is None:
             raise unauthenticated()

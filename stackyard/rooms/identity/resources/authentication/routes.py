@@ -12,7 +12,7 @@ from stackyard.rooms.identity.resources.authentication.authenticate import authe
 
 def issue(work: Work, request: Request) -> Reply | Callable[[], Reply]:
     """A new token for whoever proves to be somebody."""
-    attempt = Attempt(services=work.services, request=request, tokens=work.services.bound["identity"])
+    attempt = Attempt(services=work.services, request=request)
     return authenticate(work.tx, attempt, wanted.read(request.body), catalog="nocatalog" not in request.query)
 
 

@@ -19,7 +19,7 @@ from stackyard.rooms.identity.resources.ec2 import signatures
 from stackyard.rooms.identity.resources.token.body import body, told
 from stackyard.rooms.identity.resources.token.claims import Origin
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
-from stackyard.rooms.identity.resources.token.tokens import Tokens
+from stackyard.rooms.identity.resources.token.tokens import Tokens, tokens_of
 from stackyard.rooms.identity.resources.trust import standing
 from stackyard.rooms.identity.resources.trust import store as trusts
 from stackyard.rooms.identity.resources.trust.redeeming import bounded
@@ -103,7 +103,7 @@ def _check_time(work: Work, signed: Mapping[str, Any]) -> None:
 
 
 def _later(work: Work, credential: Record, blob: Mapping[str, Any], *, subject: bool) -> Callable[[], Reply]:
-    database, tokens, clock = work.database, work.services.bound["identity"], work.services.clock
+    database, tokens, clock = work.database, tokens_of(work.services), work.services.clock
 
     def issue() -> Reply:
         with database.read() as tx:

@@ -17,7 +17,7 @@ from stackyard.rooms.identity.resources.token import handlers
 def log_in(work: Work, request: Request) -> Reply | Callable[[], Reply]:
     """An unscoped token for a person whom a provider vouches for."""
     said = Vouched(request.params["idp_id"], request.params["protocol_id"])
-    attempt = Attempt(services=work.services, request=request, tokens=work.services.bound["identity"])
+    attempt = Attempt(services=work.services, request=request)
     return authenticate(work.tx, attempt, Wanted(methods={"mapped": said}, scope="unscoped"), catalog=False)
 
 

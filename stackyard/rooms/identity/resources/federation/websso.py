@@ -140,7 +140,7 @@ class _Attempt:
     def _answer(self, proof: Proof) -> Reply:
         """What the same person would be answered by a program: a token, unless they must prove more."""
         services = self.work.services
-        attempt = Attempt(services=services, request=self.request, tokens=services.bound["identity"])
+        attempt = Attempt(services=services, request=self.request)
         said = Vouched(self.way.provider.id, self.way.protocol.id)
         with self.work.database.read() as tx:
             return issued(tx, attempt, Wanted(methods={"mapped": said}, scope="unscoped"), [proof], False)

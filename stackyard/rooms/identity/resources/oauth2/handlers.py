@@ -40,7 +40,7 @@ def token(work: Work, request: Request) -> Reply | Callable[[], Reply]:
         client, secret = _client(request)
     except Refusal as refusal:
         return refusal.reply(work)
-    attempt = Attempt(services=work.services, request=request, tokens=work.services.bound["identity"])
+    attempt = Attempt(services=work.services, request=request)
     credential = store.by_id(work.tx, client)
     return lambda: _issued(work, attempt, client, credential, secret)
 

@@ -14,7 +14,7 @@ from stackyard.rooms.identity.passwords import MAX_LENGTH, hash_password, verify
 from stackyard.rooms.identity.resources.password import store
 from stackyard.rooms.identity.resources.password.verify import Verified, verify
 from stackyard.rooms.identity.resources.user import store as users
-from stackyard.rooms.identity.throttle import Throttle
+from stackyard.rooms.identity.throttle import throttle_of
 
 _WANTED = Object(
     {"original_password": Text(max=MAX_LENGTH), "password": Text(min=1, max=MAX_LENGTH)},
@@ -29,10 +29,9 @@ def change(work: Work, request: Request) -> Callable[[], Reply]:
     wanted = _WANTED.parse(request.body["user"], "user", True)
     user_id = request.params["user_id"]
     user = users.by_id(work.tx, user_id)
-    throttle: Throttle = work.services.bound["identity_throttle"]
 
     def replace() -> Reply:
-        with throttle.attempt(("id", user_id), request.remote_address):
+        with throttle_of(work.services).attempt(("id", user_id), request.remote_address):
             verified = verify(work.services, user, wanted["original_password"])
         return _replace(work.services, verified, wanted)
 

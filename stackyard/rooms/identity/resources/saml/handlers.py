@@ -17,7 +17,7 @@ from stackyard.rooms.identity.resources.saml.assertions import Subject
 from stackyard.rooms.identity.resources.saml.vouching import issuer_of, signer_of
 from stackyard.rooms.identity.resources.service_provider import SERVICE_PROVIDER
 from stackyard.rooms.identity.resources.token.body import told
-from stackyard.rooms.identity.resources.token.tokens import Token, Tokens
+from stackyard.rooms.identity.resources.token.tokens import Token, tokens_of
 from stackyard.rooms.identity.resources.user import store as users
 
 _XML = "text/xml; charset=utf-8"
@@ -84,9 +84,8 @@ def _provider(tx: Transaction, provider_id: str) -> Record:
 
 
 def _token(work: Work, text: str) -> Token:
-    tokens: Tokens = work.services.bound["identity"]
     try:
-        token = tokens.look_up(work.tx, text)
+        token = tokens_of(work.services).look_up(work.tx, text)
     except Unauthorized:
         raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
     if token.claims.kind != "project":

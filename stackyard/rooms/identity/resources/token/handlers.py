@@ -13,16 +13,10 @@ from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.token.body import body
-from stackyard.rooms.identity.resources.token.tokens import Token, Tokens
+from stackyard.rooms.identity.resources.token.tokens import Token, tokens_of
 from stackyard.rooms.identity.resources.user import store as users
 
 _FLAG = Boolean()
-
-
-def tokens_of(work: Work) -> Tokens:
-    """The cloud's tokens, bound when the room started."""
-    bound: Tokens = work.services.bound["identity"]
-    return bound
 
 
 def show(work: Work, request: Request) -> Reply:
@@ -32,7 +26,7 @@ def show(work: Work, request: Request) -> Reply:
     if token.caller.access_rules is not None and "openstack-identity-access-rules" not in request.headers:
         raise NotFound("Could not find token: the service that asks does not enforce access rules, which it has.")
     listed = "nocatalog" not in request.query
-    services = tokens_of(work).catalogs.encoded(work.tx, token.caller.project_id) if listed else None
+    services = tokens_of(work.services).catalogs.encoded(work.tx, token.caller.project_id) if listed else None
     return Reply(data=body(token, services), headers={"X-Subject-Token": text, "Vary": "X-Auth-Token"})
 
 
@@ -44,7 +38,7 @@ def revoke(work: Work, request: Request) -> Reply:
     """End the token named by X-Subject-Token."""
     _, token = _subject(work, request)
     _allowed(work, "revoke_token", token)
-    tokens_of(work).revoke(work.tx, token)
+    tokens_of(work.services).revoke(work.tx, token)
     return Reply(status=204)
 
 
@@ -53,7 +47,7 @@ def _subject(work: Work, request: Request, *, expired: bool = False) -> tuple[st
     if not text:
         raise invalid("X-Subject-Token", "the header is required: it names the token in question.")
     try:
-        return text, tokens_of(work).look_up(work.tx, text, expired=expired)
+        return text, tokens_of(work.services).look_up(work.tx, text, expired=expired)
     except Unauthorized:
         raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
 

@@ -14,7 +14,7 @@ import msgspec
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.storage.database import Record, Transaction
-from stackyard.kernel.work import Clock
+from stackyard.kernel.work import Clock, Services
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.catalog.remembered import Catalogs
 from stackyard.rooms.identity.resources.federation import store as federation
@@ -209,3 +209,9 @@ def _caller(
         who |= {"domain_id": scope.id, "domain_name": scope.name}
         token["domain"] = {"id": scope.id}
     return Caller(**who, token=token)
+
+
+def tokens_of(services: Services) -> Tokens:
+    """The cloud's tokens, bound when the room started."""
+    bound: Tokens = services.bound["identity"]
+    return bound
