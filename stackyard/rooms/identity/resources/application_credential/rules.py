@@ -74,10 +74,7 @@ def _role_ids(work: Work, named: Sequence[dict[str, str]]) -> list[str]:
 def _role_id(work: Work, index: int, named: dict[str, str]) -> str:
     if len(named) != 1:
         raise invalid(f"roles.{index}", "names a role by either its id or its name.")
-    if "id" in named:
-        found = work.tx.get(roles.ROLE.table, id=named["id"])
-    else:
-        found = role_store.by_name(work.tx, named["name"])
+    found = role_store.referred(work.tx, named)
     if found is None:
         raise invalid(f"roles.{index}", f"could not find role: {next(iter(named.values()))}.")
     return str(found.id)

@@ -22,7 +22,6 @@ from stackyard.rooms.identity.resources.assignment.store import Target
 from stackyard.rooms.identity.resources.credential.sealing import seal
 from stackyard.rooms.identity.resources.oauth1 import resource, signed, store
 from stackyard.rooms.identity.resources.project import resource as projects
-from stackyard.rooms.identity.resources.role import resource as roles
 from stackyard.rooms.identity.resources.role import store as role_store
 from stackyard.rooms.identity.resources.token import delegation
 
@@ -78,11 +77,9 @@ def _roles(work: Work, body: Any) -> list[str]:
 
 
 def _role(work: Work, named: dict[str, str]) -> str:
-    if "id" in named:
-        return str(rows.existing(work, roles.ROLE, named["id"]).id)
-    found = role_store.by_name(work.tx, named["name"])
+    found = role_store.referred(work.tx, named)
     if found is None:
-        raise unknown("role", named["name"])
+        raise unknown("role", next(iter(named.values())))
     return str(found.id)
 
 

@@ -1,6 +1,6 @@
 """Which roles imply which, and what a set of roles amounts to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -71,6 +71,11 @@ def all_roles(tx: Transaction) -> list[Record]:
 def by_name(tx: Transaction, name: str, domain_id: str | None = None) -> Record | None:
     """The cloud's role of that name, or a domain's own."""
     return tx.get(resource.ROLE.table, name=name, domain_id=domain_id)
+
+
+def referred(tx: Transaction, by: Mapping[str, str]) -> Record | None:
+    """The role that a request refers to by its `id`, of the cloud or a domain's own, or by its `name`, of the cloud."""
+    return tx.get(resource.ROLE.table, id=by["id"]) if "id" in by else by_name(tx, by["name"])
 
 
 def named(tx: Transaction, names: Iterable[str]) -> list[Record]:

@@ -94,11 +94,9 @@ def create(work: Work, wanted: Record) -> Record:
 def _role_id(work: Work, index: int, named: Mapping[str, str]) -> str:
     if len(named) != 1:
         raise invalid(f"roles.{index}", "names a role by either its id or its name.")
-    if "id" in named:
-        return str(rows.existing(work, roles.ROLE, named["id"]).id)
-    found = role_store.by_name(work.tx, named["name"])
+    found = role_store.referred(work.tx, named)
     if found is None:
-        raise unknown("role", named["name"])
+        raise unknown("role", next(iter(named.values())))
     return str(found.id)
 
 
