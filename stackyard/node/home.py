@@ -41,11 +41,6 @@ class Home:
         self._dial = connect
         self._lock = threading.Lock()
 
-    @property
-    def has_joined(self) -> bool:
-        """Whether a node lives here."""
-        return (self.folder / FILE).exists() and (self.folder / _IDENTITY).exists()
-
     def record(self) -> Record:
         """What is written down. Raises FileNotFoundError before the node has joined."""
         return msgspec.json.decode((self.folder / FILE).read_bytes(), type=Record)

@@ -135,10 +135,6 @@ def _harmless(each: Field, caller: Caller, target: Mapping[str, Any]) -> Any:
     return target[each.name] if "id" in target and each.name in target else default
 
 
-#: What is shown of a field: its name, its alias, how it is computed, and whether it may be a moment.
-_Shown = tuple[str, str | None, Callable[[Work, Record], Any] | None, bool]
-
-
 @dataclass(frozen=True)
 class _Plan:
     """How the records of one resource are shown in one microversion, worked out once: a list does it per object.
@@ -147,7 +143,6 @@ class _Plan:
     place until it is. The plan holds its resource, so that no other one gets its id."""
 
     resource: Resource
-    fields: list[_Shown]
     names: tuple[str, ...]
     values: Callable[[Record], tuple[Any, ...]]
     computed: list[tuple[str, str | None, Callable[[Work, Record], Any]]]
@@ -157,9 +152,9 @@ class _Plan:
 _PLANS: dict[tuple[int, Version | None], _Plan] = {}
 
 
-def shown_fields(resource: Resource, asked: Version | None) -> list[_Shown]:
-    """Which fields an answer carries in this microversion."""
-    return _plan(resource, asked).fields
+def shown_names(resource: Resource, asked: Version | None) -> tuple[str, ...]:
+    """The fields, and their second names, that an answer carries in this microversion."""
+    return _plan(resource, asked).names
 
 
 def _plan(resource: Resource, asked: Version | None) -> _Plan:
@@ -176,7 +171,6 @@ def _planned(resource: Resource, asked: Version | None) -> _Plan:
     taken = [each.name if each.stored and not each.show else resource.id_field for _, each in pairs]
     return _Plan(
         resource=resource,
-        fields=[(each.name, each.alias, each.show, bool(each.show) or _is_moment(each)) for each in shown],
         names=tuple(name for name, _ in pairs),
         values=itemgetter(*taken, resource.id_field),
         computed=[

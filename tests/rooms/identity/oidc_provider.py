@@ -12,6 +12,7 @@ from typing import Any
 import flask
 import jwt
 import oidc_provider_mock
+import pytest
 import werkzeug.serving
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2 import rfc6749, rfc7662, rfc8628
@@ -143,6 +144,15 @@ def provider() -> Iterator[Provider]:
         server.shutdown()
         thread.join(30)
         server.server_close()
+
+
+@pytest.fixture(scope="module")
+def acme() -> Iterator[Provider]:
+    """The provider for a file of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
+        with provider() as running:
+            yield running
 
 
 def _add_grants(app: flask.Flask, made: list[Provider]) -> None:

@@ -1,6 +1,5 @@
 """People of a real OpenID Connect provider log in: by its tokens, through a browser, by a trusted proxy."""
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,15 @@ from falcon.testing import Result
 
 from stackyard.rooms.identity.reconcile import end_memberships
 from stackyard.rooms.identity.resources.federation.oidc import AT_ONCE
-from tests.rooms.identity import oidc_provider
 from tests.rooms.identity.cloud import Admin, Cloud, project_scope
 from tests.rooms.identity.conftest import MovableClock
 from tests.rooms.identity.federation import PROVIDERS, call, mapping, protocol, provider
-from tests.rooms.identity.oidc_provider import CLIENT, SECRET, Provider
+from tests.rooms.identity.oidc_provider import CLIENT, SECRET, Provider, acme
 
 # Authlib, below the provider, is on its way to another library of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+__all__ = ["acme"]
 
 AUTH = f"{PROVIDERS}/acme/protocols/openid/auth"
 WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/acme/protocols/openid/websso"
@@ -35,14 +35,6 @@ RULES = [
         "remote": [{"type": "OIDC-sub"}, {"type": "HTTP_OIDC_EMAIL"}, {"type": "OIDC-groups", "blacklist": ["ops"]}],
     }
 ]
-
-
-@pytest.fixture(scope="module")
-def acme() -> Iterator[Provider]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
-        with oidc_provider.provider() as running:
-            yield running
 
 
 def connect(cloud: Cloud, acme: Provider, **more: Any) -> None:

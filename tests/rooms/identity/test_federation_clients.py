@@ -2,19 +2,19 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.rooms.identity import oidc_provider
 from tests.rooms.identity.command_line import CLIENTS, Client, client
-from tests.rooms.identity.oidc_provider import CLIENT, PASSWORD, SECRET, Provider
+from tests.rooms.identity.oidc_provider import CLIENT, PASSWORD, SECRET, Provider, acme
 
 # Each command is a process of its own that takes a second to start.
 pytestmark = pytest.mark.thorough
+
+__all__ = ["acme"]
 
 __all__ = ["client"]
 
@@ -54,14 +54,6 @@ def printed(text: str) -> list[Any]:
         found.append(document)
         text = text[end:].lstrip()
     return found
-
-
-@pytest.fixture(scope="module")
-def acme() -> Iterator[Provider]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
-        with oidc_provider.provider() as running:
-            yield running
 
 
 def rules_file(folder: Path) -> Path:

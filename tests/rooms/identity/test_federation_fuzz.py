@@ -2,20 +2,19 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.rooms.identity import oidc_provider
 from tests.rooms.identity.cloud import Cloud
-from tests.rooms.identity.oidc_provider import Provider
+from tests.rooms.identity.oidc_provider import Provider, acme
 from tests.rooms.identity.test_federated_login import AUTH, ready
 
 pytestmark = [pytest.mark.thorough, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-__all__ = ["ready"]
+
+__all__ = ["acme", "ready"]
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -25,14 +24,6 @@ _JSON = st.recursive(
 _CLAIMS = ["exp", "nbf", "iat", "aud", "iss", "azp", "sub", "email", "groups", "events", "active", "client_id"]
 #: The cloud is the same for all examples of a test: what one leaves behind does no harm to the next.
 _one_cloud = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
-
-
-@pytest.fixture(scope="module")
-def acme() -> Iterator[Provider]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
-        with oidc_provider.provider() as running:
-            yield running
 
 
 def status(cloud: Cloud, token: str) -> int:
