@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stackyard import __version__
 from stackyard.cli import db_options, identity_options, node_options, observe_options
+from stackyard.cli.arguments import rule, words
 from stackyard.cli.operator import CommandFailed
 
 EPILOG = """\
@@ -116,16 +117,16 @@ def _up(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--tls-key", type=_file, metavar="FILE", help="its private key (PEM)")
     command.add_argument(
-        "--cors-origins", type=_words, metavar="URL,…", help="web pages of these origins may use the API; '*' for all"
+        "--cors-origins", type=words, metavar="URL,…", help="web pages of these origins may use the API; '*' for all"
     )
     command.add_argument(
-        "--trusted-proxies", type=_words, metavar="ADDRESS,…", help="reverse proxies to believe about clients (none)"
+        "--trusted-proxies", type=words, metavar="ADDRESS,…", help="reverse proxies to believe about clients (none)"
     )
     command.add_argument(
         "--token-provider", choices=["fernet", "jws"], help="the form of new tokens (fernet); both are good always"
     )
     command.add_argument(
-        "--security-compliance", type=_rule, action="append", metavar="RULE=VALUE",
+        "--security-compliance", type=rule, action="append", metavar="RULE=VALUE",
         help="a rule for passwords and accounts, by Keystone's name (lockout_failure_attempts=5); may be given several "
         "times, at any start; with no value it ends",
     )  # fmt: skip
@@ -139,15 +140,6 @@ def _up(command: argparse.ArgumentParser) -> None:
 def _file(path: str) -> str:
     """Absolute, because the server runs elsewhere."""
     return str(Path(path).absolute()) if path else ""
-
-
-def _rule(text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    return name.strip(), value.strip()
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from stackyard.cli.arguments import words
 from stackyard.cli.operator import CommandFailed
 from stackyard.kernel.settings import Settings
 
@@ -13,7 +14,7 @@ CHANGEABLE = ("audit", "traces", "drain")
 def add_to(command: argparse.ArgumentParser) -> None:
     """Add the options to the command line."""
     command.add_argument(
-        "--audit", type=_words, metavar="SINK,…", help="where the audit trail goes: log (the default), file:/PATH, "
+        "--audit", type=words, metavar="SINK,…", help="where the audit trail goes: log (the default), file:/PATH, "
         "http(s)://…; '' for nowhere; can be chosen at any start",
     )  # fmt: skip
     command.add_argument(
@@ -40,7 +41,3 @@ def refuse_impossible(chosen: Settings) -> None:
 def _is_url(text: str) -> bool:
     parts = urlsplit(text)
     return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]

@@ -14,9 +14,8 @@ from tests.rooms.identity.oidc_provider import CLIENT, PASSWORD, SECRET, Provide
 # Each command is a process of its own that takes a second to start.
 pytestmark = pytest.mark.thorough
 
-__all__ = ["acme"]
+__all__ = ["acme", "client"]
 
-__all__ = ["client"]
 
 RULES = [
     {
