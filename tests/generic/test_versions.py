@@ -11,7 +11,7 @@ from stackyard.kernel.declare.versions import Version
 from stackyard.kernel.errors import BadRequest, NotAcceptable, NotFound
 from stackyard.kernel.request.endpoints import Endpoint, endpoints
 from stackyard.kernel.request.routing import Router, choose
-from stackyard.kernel.request.shapes import read_body, shown_names
+from stackyard.kernel.request.shapes import Body, shown_names
 
 VERSIONED = [room for room in ROOMS if room.versions]
 ROUTER = Router((each for room in ROOMS for each in endpoints(room)), ROOMS)
@@ -62,7 +62,7 @@ def test_a_field_is_shown_and_read_in_its_versions_only(room: Room, resource: Re
 def _unknown(room: Room, resource: Resource, field: Field, version: Version) -> bool:
     """Whether a create that gives the field is told that there is none of this name."""
     try:
-        read_body(resource.all_fields.values(), {field.name: None}, room.dialect, version, "create")
+        Body(resource.all_fields.values(), "create").read({field.name: None}, room.dialect, version)
     except BadRequest as error:
         return "Unrecognized attribute" in error.message and field.name in error.message
     return False

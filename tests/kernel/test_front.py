@@ -7,17 +7,20 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 import uvicorn
 
 from stackyard.kernel.declare.resource import Route
 from stackyard.kernel.request import listener
 from stackyard.kernel.request.app import Front
+from stackyard.kernel.request.chain import Chain
 from stackyard.kernel.request.endpoints import endpoints
 from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.request.listener import Protocol
@@ -33,7 +36,13 @@ BOXES = "/toy/v1/boxes"
 @contextmanager
 def served(folder: Path, routes: list[Route] | None = None, **options: Any) -> Iterator[httpx.Client]:
     """The toy cloud behind the server that a real one has."""
-    chain = toy_chain(folder)
+    with serving(toy_chain(folder), routes, **options) as client:
+        yield client
+
+
+@contextmanager
+def serving(chain: Chain, routes: list[Route] | None = None, **options: Any) -> Iterator[httpx.Client]:
+    """As `served`, for who looks at more than the answers."""
     room = type(ROOM)(name="toy", path="/toy", services=[], dialect=ROOM.dialect, resources=[BOX], routes=routes or [])
     chain.router = Router(endpoints(room), [room])
     front = Front(chain, **options)
@@ -171,6 +180,41 @@ def test_more_requests_at_once_than_the_server_takes_are_told_when_to_come_again
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         assert "as many as this server takes" in refused.json()["error"]["message"]
         assert toy.get(BOXES).status_code == 200
+
+
+def test_writes_that_come_together_share_a_commit_and_each_has_its_own_answer(tmp_path: Path) -> None:
+    going, enough, commits = threading.Event(), threading.Event(), []
+
+    def hold(work: Work, request: Request) -> Any:
+        going.set()
+        assert enough.wait(30)
+        return {}
+
+    def later(work: Work, request: Request) -> Any:
+        return lambda: {"thread": threading.current_thread().name}
+
+    chain = toy_chain(tmp_path)
+    routes = [Route(method="POST", path="/hold", handler=hold), Route(method="POST", path="/later", handler=later)]
+    asked = [
+        (BOXES, {"box": {"size": 1}}), (BOXES, {"box": {"size": 99}}), ("/toy/later", None),
+        (f"{BOXES}/nowhere/open", {"by": "me"}), (BOXES, {"box": {"size": 2}}),
+    ]  # fmt: skip
+    with serving(chain, routes) as toy, ThreadPoolExecutor(8) as pool:
+        sa.event.listen(chain.services.database.engine, "commit", commits.append)
+        holding = pool.submit(toy.post, "/toy/hold")
+        assert going.wait(30)
+        others = [pool.submit(toy.post, path, json=body) for path, body in asked]
+        # Reads do not wait for them.
+        assert toy.get(BOXES).json() == {"boxes": []}
+        time.sleep(0.2)
+        assert not any(each.done() for each in others)
+        enough.set()
+        answers = [each.result(30) for each in others]
+        assert holding.result(30).status_code == 200
+        assert [each.status_code for each in answers] == [201, 400, 200, 404, 201]
+        assert answers[2].json()["thread"].startswith("handler")
+        assert {box["size"] for box in toy.get(BOXES).json()["boxes"]} == {1, 2}
+    assert len(commits) <= 3
 
 
 def _raw(toy: httpx.Client, *pieces: bytes) -> bytes:

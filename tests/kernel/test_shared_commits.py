@@ -15,7 +15,9 @@ import pytest
 import sqlalchemy as sa
 
 from stackyard.kernel.errors import Conflict, Unavailable
+from stackyard.kernel.storage import writer
 from stackyard.kernel.storage.database import Database, Transaction, table
+from stackyard.kernel.storage.engines import say
 
 WORDS = table("words", sa.Column("word", sa.String(64), primary_key=True))
 
@@ -88,13 +90,17 @@ def test_those_that_wait_commit_once_for_all(database: Database, commits: list[i
     assert len(commits) == 1
 
 
-def test_who_writes_alone_commits_at_once_and_without_a_savepoint(database: Database, commits: list[int]) -> None:
-    said: list[str] = []
-    sa.event.listen(database.engine, "before_cursor_execute", lambda *event: said.append(event[2]))
+def test_who_writes_alone_commits_at_once_and_without_a_savepoint(
+    database: Database, commits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    savepoints: list[str] = []
+    monkeypatch.setattr(writer, "say", lambda connection, text: savepoints.append(text) or say(connection, text))
     write(database, add("one"))
     assert words(database) == {"one"}
     assert len(commits) == 1
-    assert not [text for text in said if "SAVEPOINT" in text]
+    assert [text for text in savepoints if "SAVEPOINT" in text] == []
+    database.write_each([add("two"), add("three")])
+    assert [text for text in savepoints if "SAVEPOINT" in text] == ["SAVEPOINT member", "RELEASE SAVEPOINT member"]
 
 
 def test_a_group_that_is_old_is_left_to_nobody(database: Database, commits: list[int]) -> None:
@@ -230,6 +236,114 @@ threads = [threading.Thread(target=each) for each in (first, second)]
 for each in threads: each.start()
 for each in threads: each.join()
 """
+
+
+# -- several transactions of one thread --
+
+
+def fail_after(word: str, error: Exception) -> Write:
+    def change(tx: Transaction) -> None:
+        tx.insert(WORDS, {"word": word})
+        raise error
+
+    return change
+
+
+def test_a_row_of_transactions_commits_once_and_each_reads_what_those_before_it_wrote(
+    database: Database, commits: list[int]
+) -> None:
+    results = database.write_each([add("one"), lambda tx: [row.word for row in tx.find(WORDS)], add("two")])
+    assert results == [None, ["one"], None]
+    assert words(database) == {"one", "two"}
+    assert len(commits) == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_of_a_row_that_fails_takes_back_its_own_only(database: Database, place: int) -> None:
+    error = KeyError("bad")
+    changes = [add("one"), add("two")]
+    changes.insert(place, fail_after("bad", error))
+    results = database.write_each(changes)
+    assert results.pop(place) is error
+    assert results == [None, None]
+    assert words(database) == {"one", "two"}
+
+
+def test_the_hooks_of_a_row_run_after_the_commit_and_not_for_who_failed(database: Database) -> None:
+    seen: list[tuple[str, set[str]]] = []
+
+    def hooked(word: str, error: Exception | None = None) -> Write:
+        def change(tx: Transaction) -> None:
+            tx.insert(WORDS, {"word": word})
+            tx.after_commit(lambda: seen.append((word, words(database))))
+            if error is not None:
+                raise error
+
+        return change
+
+    database.write_each([hooked("one"), hooked("bad", KeyError()), hooked("two")])
+    assert seen == [("one", {"one", "two"}), ("two", {"one", "two"})]
+
+
+def test_a_hook_that_fails_is_told_to_its_own_transaction_only(database: Database) -> None:
+    error = KeyError("hook")
+
+    def hooked(tx: Transaction) -> None:
+        tx.insert(WORDS, {"word": "one"})
+        tx.after_commit(lambda: (_ for _ in ()).throw(error))
+
+    assert database.write_each([hooked, add("two")]) == [error, None]
+    assert words(database) == {"one", "two"}
+
+
+def test_when_the_commit_of_a_row_fails_each_is_told(database: Database) -> None:
+    def break_off(connection: Any) -> None:
+        raise Unavailable("the disk is away")
+
+    sa.event.listen(database.engine, "commit", break_off)
+    results = database.write_each([add("one"), add("two")])
+    sa.event.remove(database.engine, "commit", break_off)
+    assert [str(each) for each in results] == ["the disk is away"] * 2
+    assert words(database) == set()
+    write(database, add("later"))
+    assert words(database) == {"later"}
+
+
+def test_those_of_a_row_that_follow_a_lost_one_begin_anew(database: Database) -> None:
+    def swallow(tx: Transaction) -> None:
+        tx.insert(WORDS, {"word": "lost"})
+        tx.connection.exec_driver_sql("ROLLBACK")
+
+    before, lost, after = database.write_each([add("one"), swallow, add("two")])
+    assert isinstance(before, Unavailable)
+    assert isinstance(lost, Unavailable)
+    assert after is None
+    assert words(database) == {"two"}
+
+
+def test_a_row_joins_those_that_wait_for_their_turn(database: Database, commits: list[int]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        begun, may_go_on = threading.Event(), threading.Event()
+
+        def lead(tx: Transaction) -> None:
+            begun.set()
+            assert may_go_on.wait(60)
+            tx.insert(WORDS, {"word": "lead"})
+
+        leading = pool.submit(write, database, lead)
+        assert begun.wait(30)
+        row = pool.submit(database.write_each, [add("one"), add("two")])
+        until(lambda: database.writer.waiting == 1)
+        may_go_on.set()
+        assert row.result(30) == [None, None]
+        leading.result(30)
+    assert words(database) == {"lead", "one", "two"}
+    assert len(commits) == 1
+
+
+def test_no_row_is_written_within_a_transaction(database: Database) -> None:
+    with database.write(), pytest.raises(RuntimeError, match="already open"):
+        database.write_each([add("one")])
 
 
 def test_a_server_that_dies_before_the_commit_has_answered_nobody(database: Database) -> None:

@@ -368,6 +368,11 @@ class Resource:
         return flat
 
     @cached_property
+    def stored_fields(self) -> dict[str, Field]:
+        """The fields that are columns, by name, in order."""
+        return {name: each for name, each in self.all_fields.items() if each.stored}
+
+    @cached_property
     def many(self) -> str:
         """The plural noun."""
         return self.plural or self.name + "s"

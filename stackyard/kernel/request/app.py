@@ -1,6 +1,7 @@
 """The edge: Falcon's ASGI side hands every request to the chain and sends its answer. The only asynchronous code here.
 
-Reads that touch only the database run on the event loop's thread (measured faster than a hop to a pool); everything
+Reads that touch only the database run on the event loop's thread (measured faster than a hop to a pool), writes that
+touch only the database in a thread of their own (writes.py); everything
 else runs in bounded pools, so that slow drivers and hashing never hold up a read.
 """
 
@@ -20,11 +21,12 @@ from stackyard.kernel import logs
 from stackyard.kernel.errors import ApiError, RequestTimeout, Unavailable
 from stackyard.kernel.observe.pages import Page
 from stackyard.kernel.request import representation, streams
-from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange
+from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange, writes_only
 from stackyard.kernel.request.cors import Origins
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.request.pages import Pages
 from stackyard.kernel.request.proxies import Proxies
+from stackyard.kernel.request.writes import Writes
 
 access = logging.getLogger("stackyard.access")
 #: Seconds that a client may take over each piece of a streamed body, and over the whole of any other.
@@ -55,6 +57,7 @@ class Front:
         self.proxies = Proxies(proxies)
         self.beside = beside or {}
         self.at_once = 0
+        self.writes = Writes(chain)
         self.pool = ThreadPoolExecutor(16, "handler")
         self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
         self.page_pool = ThreadPoolExecutor(4, "page")
@@ -156,10 +159,14 @@ class Front:
             self.chain.receive(exchange, b"")
         else:
             self.chain.receive(exchange, await streams.whole(req, BODY_LIMIT, self.patience))
+        loop = asyncio.get_running_loop()
+        if writes_only(endpoint):
+            result = await self.writes.run(exchange)
+            if isinstance(result, Reply):
+                return result
+            return await loop.run_in_executor(self.pool, self.chain.complete, exchange, result)
         slow = endpoint.stream or endpoint.reads == "driver"
-        return await asyncio.get_running_loop().run_in_executor(
-            self.slow_pool if slow else self.pool, self.chain.run, exchange
-        )
+        return await loop.run_in_executor(self.slow_pool if slow else self.pool, self.chain.run, exchange)
 
     def begin_closing(self) -> None:
         """End what would stay open: watches. From any thread."""
@@ -168,6 +175,7 @@ class Front:
     def close(self) -> None:
         """End the pools; running handlers finish."""
         self.begin_closing()
+        self.writes.close()
         self.pool.shutdown(wait=True)
         self.page_pool.shutdown(wait=True, cancel_futures=True)
         self.slow_pool.shutdown(wait=True, cancel_futures=True)

@@ -5,7 +5,8 @@ render → audit. 401 comes before 404, and policy before schema errors: a stran
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -232,23 +233,34 @@ class Chain:
 
     def run(self, exchange: Exchange) -> Reply:
         """Handle in the transaction the endpoint needs. Blocking."""
+        with self._about(exchange):
+            endpoint = exchange.endpoint
+            assert endpoint is not None and exchange.call is not None
+            if endpoint.before:
+                self._prepare(exchange, endpoint)
+            database = self.services.database
+            with database.read() if endpoint.reads != "nothing" else database.write() as tx:
+                result = self.handle(exchange, tx)
+            return result if isinstance(result, Reply) else finished(endpoint, result)
+
+    def write(self, exchange: Exchange, tx: Transaction) -> Reply | Callable[[], Any]:
+        """As `handle`, in a thread that does one request after the other."""
+        with self._about(exchange):
+            return self.handle(exchange, tx)
+
+    def complete(self, exchange: Exchange, result: Callable[[], Any]) -> Reply:
+        """Call what `write` left to be done once its transaction was durable. Blocking."""
+        assert exchange.endpoint is not None
+        with self._about(exchange):
+            return finished(exchange.endpoint, result)
+
+    @contextmanager
+    def _about(self, exchange: Exchange) -> Iterator[None]:
+        """What is logged and done in this block is because of the request."""
         caller = exchange.caller
         ids = {"request_id": exchange.request_id, "user_id": caller.user_id, "project_id": caller.project_id}
         with within(exchange.trace), about(**ids):
-            return self._run(exchange)
-
-    def _run(self, exchange: Exchange) -> Reply:
-        endpoint = exchange.endpoint
-        assert endpoint is not None and exchange.call is not None
-        if endpoint.before:
-            self._prepare(exchange, endpoint)
-        database = self.services.database
-        with database.read() if endpoint.reads != "nothing" else database.write() as tx:
-            result = self.handle(exchange, tx)
-        if isinstance(result, Reply):
-            return result
-        finished = result()
-        return finished if isinstance(finished, Reply) else Reply(status=endpoint.status, body=finished)
+            yield
 
     def _prepare(self, exchange: Exchange, endpoint: Endpoint) -> None:
         """Slow preparation outside any transaction, once policy and validation have passed."""
@@ -299,6 +311,18 @@ class Chain:
         if exchange.room is not None and exchange.room.versions and exchange.version:
             for name, value in exchange.room.versions.headers(exchange.version).items():
                 reply.headers.setdefault(name, value)
+
+
+def finished(endpoint: Endpoint, result: Callable[[], Any]) -> Reply:
+    """The answer of a handler that does the rest outside its transaction."""
+    body = result()
+    return body if isinstance(body, Reply) else Reply(status=endpoint.status, body=body)
+
+
+def writes_only(endpoint: Endpoint) -> bool:
+    """Whether a request is one write transaction and nothing slow: its body is in memory, no driver is called, nothing
+    is prepared."""
+    return endpoint.reads == "nothing" and not endpoint.stream and endpoint.before is None
 
 
 def _token(request: Request) -> str | None:

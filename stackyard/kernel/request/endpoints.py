@@ -16,7 +16,7 @@ from stackyard.kernel.declare.versions import Version, version
 from stackyard.kernel.errors import BadRequest, PreconditionFailed
 from stackyard.kernel.request import query as lists
 from stackyard.kernel.request.exchange import Reply, Request
-from stackyard.kernel.request.shapes import check_attributes, read_body, read_query, show
+from stackyard.kernel.request.shapes import Body, check_attributes, read_query, show
 from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
@@ -123,7 +123,8 @@ def _route(room: Room, route: Route, watches: Resource | None) -> Endpoint:
 def _bare_reader(fields: Sequence[Field] | None) -> Callable[[Room, Any, Version | None], Any] | None:
     if fields is None:
         return None
-    return lambda room, given, asked: read_body(fields, {} if given is None else given, room.dialect, asked, "create")
+    body = Body(fields, "create")
+    return lambda room, given, asked: body.read({} if given is None else given, room.dialect, asked)
 
 
 def _action(room: Room, resource: Resource, action: Action) -> Endpoint:
@@ -254,23 +255,23 @@ def _is_bulk(room: Room, resource: Resource, given: Any) -> bool:
 
 
 def _create_reader(resource: Resource) -> Callable[[Room, Any, Version | None], Any]:
-    fields = list(resource.all_fields.values())
+    body = Body(resource.all_fields.values(), "create")
 
     def read(room: Room, given: Any, asked: Version | None) -> Any:
         dialect = resource.habits(room.dialect)
         if _is_bulk(room, resource, given):
             if not isinstance(given[resource.many], list) or not given[resource.many]:
                 raise BadRequest(f"'{resource.many}' must be a list with at least one object.", field=resource.many)
-            return [read_body(fields, each, dialect, asked, "create") for each in given[resource.many]]
-        return read_body(fields, unwrapped(room, resource, given), dialect, asked, "create")
+            return [body.read(each, dialect, asked) for each in given[resource.many]]
+        return body.read(unwrapped(room, resource, given), dialect, asked)
 
     return read
 
 
 def _update_reader(resource: Resource) -> Callable[[Room, Any, Version | None], Any]:
-    fields = list(resource.all_fields.values())
-    return lambda room, given, asked: read_body(
-        fields, unwrapped(room, resource, given), resource.habits(room.dialect), asked, "update"
+    body = Body(resource.all_fields.values(), "update")
+    return lambda room, given, asked: body.read(
+        unwrapped(room, resource, given), resource.habits(room.dialect), asked
     )
 
 

@@ -23,7 +23,8 @@ class Router:
         self._root = _Segment()
         self.rooms = list(rooms)
         self.endpoints = list(endpoints)
-        self._rooms = sorted(self.rooms, key=lambda room: len(room.path), reverse=True)
+        longest_first = sorted(self.rooms, key=lambda room: len(room.path), reverse=True)
+        self._rooms = [(room.path + "/", room) for room in longest_first]
         for endpoint in self.endpoints:
             self._add(endpoint)
 
@@ -39,15 +40,16 @@ class Router:
 
     def room(self, path: str) -> Room:
         """The room a path belongs to. Raises NotFound."""
-        for room in self._rooms:
-            if path == room.path or path.startswith(room.path + "/"):
+        below = path + "/"
+        for start, room in self._rooms:
+            if below.startswith(start):
                 return room
-        known = ", ".join(sorted(room.path for room in self._rooms))
+        known = ", ".join(sorted(room.path for room in self.rooms))
         raise NotFound(f"No service is at {path[:200]}.", remedy=f"Services are at {known}.")
 
     def candidates(self, method: str, path: str) -> list[Endpoint]:
         """The endpoints for a method and path, one per range of microversions. Raises NotFound, MethodNotAllowed."""
-        found = self._walk(self._root, _split(path), 0)
+        found = _walk(self._root, _split(path), 0)
         if found is None:
             raise NotFound(
                 "The resource could not be found.", remedy=f"There is nothing at {path[:200]}.", kind="HTTPNotFound"
@@ -60,13 +62,19 @@ class Router:
             )
         return chosen
 
-    def _walk(self, at: _Segment, segments: list[str], index: int) -> _Segment | None:
-        if index == len(segments):
-            return at if at.endpoints else None
-        word = at.words.get(segments[index])
-        if word is not None and (found := self._walk(word, segments, index + 1)) is not None:
-            return found
-        return self._walk(at.placeholder, segments, index + 1) if at.placeholder is not None else None
+
+def _walk(at: _Segment, segments: list[str], index: int) -> _Segment | None:
+    while index < len(segments):
+        word, other = at.words.get(segments[index]), at.placeholder
+        index += 1
+        if word is not None and other is not None:
+            # Either may lead there; which one, only the rest of the path tells.
+            return _walk(word, segments, index) or _walk(other, segments, index)
+        following = word or other
+        if following is None:
+            return None
+        at = following
+    return at if at.endpoints else None
 
 
 def choose(candidates: list[Endpoint], asked: Version | None) -> Endpoint:

@@ -21,57 +21,81 @@ from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 
 
-def read_body(
-    fields: Iterable[Field], given: Any, dialect: Dialect, asked: Version | None, verb: Literal["create", "update"]
-) -> Record:
-    """The validated input of a create, an update or an action. Fields not given are absent unless they have a default
-    (create only). Raises BadRequest naming the field."""
-    if not isinstance(given, Mapping):
-        raise BadRequest(
-            "The request body must be a JSON object.", remedy="Send an object with the fields of the resource."
-        )
+class Body:
+    """What a create, an update or an action may be given; what follows from the declaration is worked out once for each
+    microversion."""
+
+    def __init__(self, fields: Iterable[Field], verb: Literal["create", "update"]) -> None:
+        self._fields = tuple(fields)
+        self._verb: Literal["create", "update"] = verb
+        self._forms: dict[Version | None, _Form] = {}
+
+    def read(self, given: Any, dialect: Dialect, asked: Version | None) -> Record:
+        """The validated input. Fields not given are absent unless they have a default (create only). Raises BadRequest
+        naming the field."""
+        if not isinstance(given, Mapping):
+            raise BadRequest(
+                "The request body must be a JSON object.", remedy="Send an object with the fields of the resource."
+            )
+        form = self._forms.get(asked)
+        if form is None:
+            form = self._forms[asked] = _form(self._fields, self._verb, asked)
+        given = _by_name(form, given)
+        if not form.taken.keys() >= given.keys():
+            _refuse_unknown(form, given, dialect, self._verb)
+        parsed = Record()
+        for name, each in form.taken.items():
+            if name in given:
+                parsed[name] = read_value(each, given[name], dialect)
+            elif self._verb == "create":
+                _default_into(parsed, each)
+        if dialect.unknown_fields == "keep" and "extra" in form.known:
+            parsed["extra"] = {name: value for name, value in given.items() if name not in form.known}
+        return parsed
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The fields of a body in one microversion: all, those that may be given, and which second names mean which."""
+
+    known: Mapping[str, Field]
+    taken: Mapping[str, Field]
+    aliases: Mapping[str, str]
+
+
+def _form(fields: Iterable[Field], verb: Literal["create", "update"], asked: Version | None) -> _Form:
     known = {each.name: each for each in fields if each.exists_in(asked)}
-    given = _by_name(known, given)
-    _refuse_unknown(known, given, dialect, verb)
-    parsed = Record()
-    for name, each in known.items():
-        if name in given and getattr(each, verb):
-            parsed[name] = read_value(each, given[name], dialect)
-        elif verb == "create" and each.create:
-            _default_into(parsed, each)
-    if dialect.unknown_fields == "keep" and "extra" in known:
-        parsed["extra"] = {name: value for name, value in given.items() if name not in known}
-    return parsed
+    return _Form(
+        known=known,
+        taken={name: each for name, each in known.items() if getattr(each, verb)},
+        aliases={each.alias: name for name, each in known.items() if each.alias},
+    )
 
 
-def _by_name(known: Mapping[str, Field], given: Mapping[str, Any]) -> dict[str, Any]:
-    aliases = {each.alias: name for name, each in known.items() if each.alias}
+def _by_name(form: _Form, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    if form.aliases.keys().isdisjoint(given):
+        return given
     renamed: dict[str, Any] = {}
     for name, value in given.items():
-        target = aliases.get(name, name)
+        target = form.aliases.get(name, name)
         if target in renamed and renamed[target] != value:
             raise invalid(name, f"contradicts '{target}', which is the same attribute.")
         renamed[target] = value
     return renamed
 
 
-def _refuse_unknown(known: Mapping[str, Field], given: Mapping[str, Any], dialect: Dialect, verb: str) -> None:
+def _refuse_unknown(form: _Form, given: Mapping[str, Any], dialect: Dialect, verb: str) -> None:
     for name in given:
-        each = known.get(name)
-        if each is not None and getattr(each, verb):
+        if name in form.taken or dialect.unknown_fields != "refuse":
             continue
+        each = form.known.get(name)
         if each is not None and each.read:
-            if dialect.unknown_fields == "refuse":
-                raise invalid(
-                    name, "is read-only." if not (each.create or each.update) else f"cannot be given on {verb}."
-                )
-        elif dialect.unknown_fields == "refuse":
-            allowed = ", ".join(sorted(name for name, one in known.items() if getattr(one, verb)))
-            raise BadRequest(
-                f"Unrecognized attribute '{name}': additional properties are not allowed.",
-                field=name,
-                remedy=f"Known are: {allowed}.",
-            )
+            raise invalid(name, "is read-only." if not (each.create or each.update) else f"cannot be given on {verb}.")
+        raise BadRequest(
+            f"Unrecognized attribute '{name}': additional properties are not allowed.",
+            field=name,
+            remedy=f"Known are: {', '.join(sorted(form.taken))}.",
+        )
 
 
 def read_value(each: Field, value: Any, dialect: Dialect) -> Any:

@@ -9,10 +9,10 @@ Readers never wait. SQLite runs in WAL with `synchronous=FULL`.
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -28,6 +28,8 @@ from stackyard.kernel.storage.statements import Compiled, Statement, delete_by, 
 from stackyard.kernel.storage.statements import Record as Record
 from stackyard.kernel.storage.writer import Writer
 
+T = TypeVar("T")
+
 #: PostgreSQL's advisory locks of a cloud, first number: the one writer; and work that one server does at a time.
 _WRITER, _ALONE = 0x57AC1, 0x57AC3
 #: Connections that stay open for readers.
@@ -41,9 +43,9 @@ class Json(TypeDecorator[Any]):
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
         """Encode on the way in."""
-        return None if value is None else msgspec.json.encode(value).decode()
+        return _to_json
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
         """Decode on the way out; without a step between, for lists decode hundreds."""
@@ -57,12 +59,9 @@ class Instant(TypeDecorator[datetime]):
     impl = sa.BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> int | None:
+    def bind_processor(self, dialect: sa.Dialect) -> Any:
         """Encode on the way in."""
-        if value is None:
-            return None
-        whole = int(value.replace(microsecond=0).timestamp())
-        return whole * 1_000_000 + value.microsecond
+        return _to_microseconds
 
     def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
         """Decode on the way out; without a step between, as for Json."""
@@ -70,6 +69,15 @@ class Instant(TypeDecorator[datetime]):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _to_json(value: Any) -> str | None:
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _to_microseconds(value: datetime | None) -> int | None:
+    return None if value is None else (value - _EPOCH) // _MICROSECOND
 
 
 def _from_json(value: Any) -> Any:
@@ -224,6 +232,36 @@ def _missing(equals: Mapping[str, Any]) -> frozenset[str]:
 _NOTHING: frozenset[str] = frozenset()
 
 
+class _Member(Generic[T]):
+    """One of several transactions that become durable together."""
+
+    def __init__(self, block: Callable[[Transaction], T], observer: Observer) -> None:
+        self._block = block
+        self._observer = observer
+        self.began = self.ended = 0.0
+
+    def run(self, connection: Connection) -> None:
+        """Do what it is for."""
+        self.began = time.perf_counter()
+        self._transaction = Transaction(connection, self._observer, writable=True)
+        try:
+            self._value = self._block(self._transaction)
+        finally:
+            self.ended = time.perf_counter()
+
+    def outcome(self, failure: Exception | None) -> T | Exception:
+        """What the block returned, once all is durable, or why nothing of it remains."""
+        if isinstance(failure, sa.exc.SQLAlchemyError):
+            return meaning(failure) or failure
+        if failure is not None:
+            return failure
+        try:
+            self._transaction.run_hooks()
+        except Exception as error:
+            return error
+        return self._value
+
+
 class Database:
     """One database, by SQLAlchemy URL. `read()` gives a consistent view, `write()` an exclusive change.
 
@@ -292,10 +330,7 @@ class Database:
 
         Raises Unavailable also when the database went away during the commit: then it may or may not have been made.
         """
-        if getattr(self._current, "writing", False):
-            raise RuntimeError("a write transaction is already open in this thread: pass it on instead")
-        self._current.writing = True
-        try:
+        with self._writing():
             asked = time.perf_counter()
             with translated(), self.writer.turn() as connection:
                 begun = time.perf_counter()
@@ -303,9 +338,37 @@ class Database:
                 yield transaction
                 ended = time.perf_counter()
             self.observer.wrote(begun - asked, time.perf_counter() - ended)
+        transaction.run_hooks()
+
+    def write_each(self, blocks: Iterable[Callable[[Transaction], T]]) -> list[T | Exception]:
+        """Run each block in a write transaction of its own, one after the other, and make them durable together.
+
+        What each returned, or why nothing of it remains (see `write`); by then the hooks of those that ended well have
+        run. Raises Unavailable when no transaction could be begun.
+        """
+        members: list[_Member[T]] = []
+
+        def each() -> Iterator[Callable[[Connection], None]]:
+            for block in blocks:
+                members.append(_Member(block, self.observer))
+                yield members[-1].run
+
+        with self._writing(), translated():
+            asked = time.perf_counter()
+            failures = self.writer.turns(each())
+        if members:
+            self.observer.wrote(members[0].began - asked, time.perf_counter() - members[-1].ended)
+        return [member.outcome(why) for member, why in zip(members, failures, strict=True)]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if getattr(self._current, "writing", False):
+            raise RuntimeError("a write transaction is already open in this thread: pass it on instead")
+        self._current.writing = True
+        try:
+            yield
         finally:
             self._current.writing = False
-        transaction.run_hooks()
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:

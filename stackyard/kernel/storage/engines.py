@@ -129,6 +129,16 @@ def holds(connection: Connection) -> bool:
     return bool(driver.info.transaction_status == _IN_TRANSACTION)
 
 
+def say(connection: Connection, text: str) -> None:
+    """Run a statement on the driver: one that has no values, no rows, and is said too often for SQLAlchemy's
+    bookkeeping. Raises what SQLAlchemy would."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute(text)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise reported(error, connection, text) from error
+
+
 def reported(error: Exception, connection: Connection, text: str) -> sa.exc.DBAPIError:
     """A driver's own error as SQLAlchemy reports it. One that ends the connection ends all that wait in the pool: the
     database went away."""

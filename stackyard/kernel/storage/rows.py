@@ -19,9 +19,8 @@ def insert(work: Work, resource: Resource, values: Mapping[str, Any], *, limited
     """Add an object: `values` over defaults, id, owner and times. Raises Conflict when a unique field is taken, and
     QuotaExceeded when its project may have no more (`limited=False`: what the cloud makes of its own accord)."""
     record = Record()
-    for each in resource.all_fields.values():
-        if each.stored:
-            record[each.name] = values[each.name] if each.name in values else _given_by_cloud(work, resource, each)
+    for name, each in resource.stored_fields.items():
+        record[name] = values[name] if name in values else _given_by_cloud(work, resource, each)
     if limited and resource.quotas:
         quota.take(work, resource, record)
     try:

@@ -69,16 +69,21 @@ class Compiled:
         self._dialect = dialect
         self._types = [each.type for each in getattr(expression, "selected_columns", ())]
         self.text = str(compiled)
-        self._places = list(_places(compiled, dialect, sets or ()))
+        places = list(_places(compiled, dialect, sets or ()))
+        self._wanted = [(each.name, each.constant) for each in places]
+        self._converted = [(number, each.name, each.convert) for number, each in enumerate(places) if each.convert]
+        self._called = [each.called for each in places]
         self._by_name = not compiled.positional
         self._names: tuple[str, ...] = ()
         self._conversions: list[tuple[str, _Convert]] | None = None
 
     def run(self, driver: Any, values: Values) -> Any:
         """Execute it on the driver's connection; the driver's cursor."""
-        if self._by_name:
-            return driver.execute(self.text, {each.called: each.bound(values) for each in self._places})
-        return driver.execute(self.text, [each.bound(values) for each in self._places])
+        bound = [values.get(name, constant) for name, constant in self._wanted]
+        for place, name, convert in self._converted:
+            if name in values:
+                bound[place] = convert(bound[place])
+        return driver.execute(self.text, dict(zip(self._called, bound)) if self._by_name else bound)  # noqa: B905  alike
 
     def records(self, cursor: Any, rows: Iterable[Sequence[Any]]) -> list[Record]:
         """Rows of the cursor as records, their values in Python's form."""
@@ -111,13 +116,6 @@ class _Place:
     called: str
     convert: _Convert | None
     constant: Any
-
-    def bound(self, values: Values) -> Any:
-        """What the driver is given."""
-        if self.name not in values:
-            return self.constant
-        value = values[self.name]
-        return self.convert(value) if self.convert else value
 
 
 def _places(compiled: Any, dialect: sa.Dialect, sets: Sequence[str]) -> Iterator[_Place]:

@@ -16,14 +16,14 @@ commits. Nobody in a block may wait for another thread's write: that was so befo
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from stackyard.kernel.errors import Unavailable
-from stackyard.kernel.storage.engines import holds
+from stackyard.kernel.storage.engines import holds, say
 
 
 class _Group:
@@ -57,7 +57,7 @@ class _Group:
     def admit(self) -> bool:
         """Begin one more member; False when the group turns out to be lost."""
         try:
-            self._connection.exec_driver_sql("SAVEPOINT member")
+            say(self._connection, "SAVEPOINT member")
         except sa.exc.SQLAlchemyError as error:
             self.lose(error)
             return False
@@ -70,7 +70,7 @@ class _Group:
             if not holds(self._connection):
                 raise Unavailable("The database gave up what was to be written.", remedy="Try again shortly.")
             if not self._alone:
-                self._connection.exec_driver_sql("RELEASE SAVEPOINT member")
+                say(self._connection, "RELEASE SAVEPOINT member")
         except BaseException as error:
             self.lose(error)
             raise
@@ -81,8 +81,8 @@ class _Group:
             self.lose(None)
             return
         try:
-            self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT member")
-            self._connection.exec_driver_sql("RELEASE SAVEPOINT member")
+            say(self._connection, "ROLLBACK TO SAVEPOINT member")
+            say(self._connection, "RELEASE SAVEPOINT member")
         except sa.exc.SQLAlchemyError as error:
             self.lose(error)
 
@@ -113,11 +113,32 @@ class _Group:
 
     def wait(self) -> None:
         """Wait until it is durable. Raises why it is not."""
+        if (error := self.outcome()) is not None:
+            raise error
+
+    def outcome(self) -> Exception | None:
+        """Wait until it is durable or lost: None, or why it is not durable."""
         self._ended.wait()
-        if isinstance(self._error, Exception):
-            raise self._error
-        if self._error is not None:
-            raise Unavailable("The server ended while it committed.", remedy="Try again shortly.") from self._error
+        if self._error is None or isinstance(self._error, Exception):
+            return self._error
+        ended = Unavailable("The server ended while it committed.", remedy="Try again shortly.")
+        ended.__cause__ = self._error
+        return ended
+
+
+def _tried(group: _Group, block: Callable[[Connection], None]) -> Exception | None:
+    """Run a block as a member of the group; why it failed, if it did."""
+    try:
+        block(group.connection)
+        group.keep()
+    except Exception as error:
+        if group.open:
+            group.take_back()
+        return error
+    except BaseException:
+        group.take_back()
+        raise
+    return None
 
 
 class Writer:
@@ -162,6 +183,31 @@ class Writer:
             group.keep()
         finally:
             self._leave(group)
+            group.wait()
+
+    def turns(self, blocks: Iterable[Callable[[Connection], None]]) -> list[Exception | None]:
+        """Write with each of the blocks as if each had a turn, one after the other and without a thread for each. For
+        every block, once what it wrote is durable or gone: None, or why nothing of it remains."""
+        groups: list[_Group] = []
+        failures: list[Exception | None] = []
+        group: _Group | None = None
+        try:
+            for block in blocks:
+                group = self._following(group)
+                groups.append(group)
+                failures.append(_tried(group, block))
+        finally:
+            if group is not None:
+                self._leave(group)
+        return [failure or group.outcome() for failure, group in zip(failures, groups, strict=True)]
+
+    def _following(self, group: _Group | None) -> _Group:
+        """The group for the next block of who has the turn, or asks for it."""
+        if group is None:
+            return self._enter()
+        if not group.open or not group.admit():
+            group = self._group = self._begin()
+        return group
 
     def _enter(self) -> _Group:
         with self._counting:
@@ -186,17 +232,17 @@ class Writer:
         except IndexError:
             connection = self._engine.connect()
         try:
-            connection.exec_driver_sql(self._opening)
+            connection.begin()
+            say(connection, self._opening)
         except BaseException:
             connection.close()
             raise
         return _Group(connection, self._idle)
 
     def _leave(self, group: _Group) -> None:
-        """Leave the group to who waits, or commit it; return when it is durable."""
+        """Leave the group to who waits, or commit it."""
         try:
             if group.open and not (self._waiting and group.age < self.longest):
                 group.commit()
         finally:
             self._turn.release()
-        group.wait()

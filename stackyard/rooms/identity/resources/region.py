@@ -7,7 +7,7 @@ from stackyard.kernel.declare.kinds import Text, invalid
 from stackyard.kernel.declare.resource import Field, Resource, Route, everyone
 from stackyard.kernel.errors import Conflict, Forbidden
 from stackyard.kernel.request.exchange import Request
-from stackyard.kernel.request.shapes import read_body
+from stackyard.kernel.request.shapes import Body
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
@@ -96,7 +96,7 @@ def create_named(work: Work, request: Request) -> dict[str, Any]:
     if body.get("id", request.params["region_id"]) != request.params["region_id"]:
         raise invalid("region.id", "is not the one in the path.")
     given = {**body, "id": request.params["region_id"]}
-    wanted = read_body(REGION.all_fields.values(), given, render.DIALECT, None, "create")
+    wanted = Body(REGION.all_fields.values(), "create").read(given, render.DIALECT, None)
     return {"region": render.item(work, REGION, create(work, wanted))}
 
 
