@@ -305,8 +305,8 @@ def _list(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
             resource.within(work, work.params)
         page = lists.page(work, resource, room.dialect, call.request.raw_query)
         shown = rendered(work, room, resource, page.records, _only(room, call.request))
-        url = f"{work.base_url}{room.path}{resource.path.format_map(work.params)}"
-        links = room.dialect.list_extra(resource.many, url, _next_url(url, call.request, page.next_marker))
+        path = f"{work.base_url}{room.path}{resource.path.format_map(work.params)}"
+        links = room.dialect.list_extra(resource.many, *lists.urls(path, call.request.raw_query, page.next_marker))
         return _with_headers(work, resource, page.records, {resource.many: shown, **links})
 
     return handle
@@ -314,15 +314,6 @@ def _list(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
 
 def _with_headers(work: Work, resource: Resource, records: Sequence[Record], body: Any) -> Any:
     return Reply(body=body, headers=resource.headers(work, records)) if resource.headers else body
-
-
-def _next_url(url: str, request: Request, marker: str | None) -> str | None:
-    if marker is None:
-        return None
-    from urllib.parse import urlencode
-
-    kept = [(name, value) for name, value in request.raw_query if name != "marker"]
-    return f"{url}?{urlencode([*kept, ('marker', marker)])}"
 
 
 def _show(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:

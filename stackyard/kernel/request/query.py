@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
@@ -94,6 +95,29 @@ def page(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[s
     listed = _listed(work, resource, dialect, [each for each in raw if each[0] != "marker"])
     statement = listed.after(_after(work, resource, listed.keys, marker)) if marker else listed.first
     return _cut(work.tx.all(statement), listed.limit, listed.backwards, resource.id_field, marker is not None)
+
+
+def page_among(
+    records: Sequence[Record], dialect: Dialect, raw: Sequence[tuple[str, str]], noun: str, key: str = "id"
+) -> Page:
+    """The page that the query string asks for of records that are at hand, in their order. Raises BadRequest for a bad
+    limit or marker."""
+    asked = dict(raw)
+    if marker := asked.get("marker"):
+        place = next((index for index, each in enumerate(records) if each[key] == marker), None)
+        if place is None:
+            raise _unknown_marker(marker, noun)
+        records = records[place + 1 :]
+    return _cut(list(records), _limit(asked.get("limit"), dialect), False, key, marker is not None)
+
+
+def urls(path: str, raw: Sequence[tuple[str, str]], next_marker: str | None) -> tuple[str, str | None]:
+    """Where the page itself is, and where the next one is, if there is one."""
+    own = f"{path}?{urlencode(raw)}" if raw else path
+    if next_marker is None:
+        return own, None
+    kept = [each for each in raw if each[0] != "marker"]
+    return own, f"{path}?{urlencode([*kept, ('marker', next_marker)])}"
 
 
 @dataclass(frozen=True)
@@ -225,15 +249,17 @@ def _after(work: Work, resource: Resource, keys: list[tuple[str, bool]], marker:
     columns = [_ordered(resource, name).label(f"k{index}") for index, (name, _) in enumerate(keys)]
     at = work.tx.one(sa.select(*columns).where(table.c[resource.id_field] == marker))
     if at is None:
-        raise BadRequest(
-            f"The marker '{marker[:80]}' is no {resource.name} you can see.", field="marker", kind="MarkerNotFound"
-        )
+        raise _unknown_marker(marker, resource.name)
     alternatives = []
     for index, (name, ascending) in enumerate(keys):
         column, value = _ordered(resource, name), at[f"k{index}"]
         equal = [_ordered(resource, earlier) == at[f"k{place}"] for place, (earlier, _) in enumerate(keys[:index])]
         alternatives.append(sa.and_(*equal, column > value if ascending else column < value))
     return sa.or_(*alternatives)
+
+
+def _unknown_marker(marker: str, noun: str) -> BadRequest:
+    return BadRequest(f"The marker '{marker[:80]}' is no {noun} you can see.", field="marker", kind="MarkerNotFound")
 
 
 def _filtered(

@@ -1,11 +1,12 @@
 """How this room speaks: the Identity API's dialect, and lists that no declaration renders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stackyard.kernel.declare.dialect import Dialect, iso_micro
 from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.errors import ApiError
+from stackyard.kernel.request import query as lists
 from stackyard.kernel.request.shapes import show
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
@@ -16,7 +17,8 @@ def _error(error: ApiError) -> dict[str, Any]:
 
 
 def _list_links(plural: str, url: str, next_url: str | None) -> Mapping[str, Any]:
-    return {"links": {"next": next_url, "self": url, "previous": None}}
+    links = {"links": {"next": next_url, "self": url, "previous": None}}
+    return {**links, "truncated": True} if next_url else links
 
 
 DIALECT = Dialect(
@@ -45,21 +47,44 @@ def item(work: Work, resource: Resource, record: Record) -> dict[str, Any]:
 
 
 def collection(work: Work, resource: Resource, records: Sequence[Record], path: str) -> dict[str, Any]:
-    """A list of objects at a path of its own, narrowed by the filters of the resource's own list."""
+    """A page of a list of objects at a path of its own, narrowed by the filters of the resource's own list."""
     chosen = [each for each in records if _matches(work, resource, each)]
-    return listing(work, resource.many, [item(work, resource, each) for each in chosen], path)
+    page = lists.page_among(chosen, DIALECT, [*work.query.items()], resource.name, resource.id_field)
+    return listing(work, resource.many, [item(work, resource, each) for each in page.records], path, page.next_marker)
 
 
 def _matches(work: Work, resource: Resource, record: Record) -> bool:
     for name, text in work.query.items():
-        field = resource.all_fields.get(name)
-        if field is not None and field.filter and field.stored and field.read:
-            wanted = text if field.kind.storage == "text" else field.kind.parse(text, name, False)
-            if record[name] != wanted:
+        base, _, word = name.partition("__")
+        field = resource.all_fields.get(base)
+        if field is None or not (field.filter and field.stored and field.read):
+            continue
+        if word:
+            if not _compares(word, str(record[base] or ""), text):
                 return False
+        elif record[base] != (text if field.kind.storage == "text" else field.kind.parse(text, base, False)):
+            return False
     return True
 
 
-def listing(work: Work, plural: str, items: Sequence[Any], path: str) -> dict[str, Any]:
+def _compares(word: str, value: str, text: str) -> bool:
+    """Whether a comparison such as `icontains` holds. What is no comparison does not narrow a list, as in Keystone."""
+    if word.startswith("i"):
+        word, value, text = word[1:], value.lower(), text.lower()
+    compare = _COMPARISONS.get(word)
+    return compare is None or compare(value, text)
+
+
+_COMPARISONS: dict[str, Callable[[str, str], bool]] = {
+    "contains": str.__contains__,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+}
+
+
+def listing(
+    work: Work, plural: str, items: Sequence[Any], path: str, next_marker: str | None = None
+) -> dict[str, Any]:
     """A list envelope with its links."""
-    return {plural: list(items), "links": {"next": None, "self": url(work, path), "previous": None}}
+    own, following = lists.urls(url(work, path), [*work.query.items()], next_marker)
+    return {plural: list(items), **_list_links(plural, own, following)}

@@ -88,3 +88,17 @@ def test_regions_are_a_tree_that_endpoints_hold_in_place(cloud: Cloud, do: Admin
     assert (put.status_code, put.json["region"]["id"], put.json["region"]["description"]) == (201, "south", "warm")
     assert cloud.ask("PUT", "/v3/regions/south", {"region": {}}, do.token).status_code == 409
     assert cloud.ask("PUT", "/v3/regions/west", {"region": {"id": "east"}}, do.token).status_code == 400
+
+
+def test_a_region_without_an_id_or_a_description_gets_a_fresh_one_and_none(do: Admin) -> None:
+    made = do.make("region", id="", description=None)
+    assert len(made["id"]) == 32
+    assert made["description"] == ""
+    assert do.change("region", made["id"], description="north")["description"] == "north"
+    assert do.change("region", made["id"], description=None)["description"] == ""
+
+
+def test_a_service_without_a_name_has_an_empty_one(do: Admin) -> None:
+    made = do.make("service", type="nameless")
+    assert made["name"] == ""
+    assert do.do("GET", f"/v3/services/{made['id']}").json["service"]["name"] == ""

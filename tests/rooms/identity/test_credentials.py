@@ -202,6 +202,30 @@ def test_a_program_reaches_the_credentials_of_its_project_only(owner: Owner) -> 
     assert token["methods"] == ["ec2credential"]
 
 
+def test_a_token_of_a_signed_request_stays_within_its_project_and_hands_nothing_on(
+    owner: Owner, admins: Admin
+) -> None:
+    elsewhere = admins.make("project", name=next(_NAMES))["id"]
+    admins.grant(f"projects/{elsewhere}", f"users/{owner.id}", "member")
+    signed = str(signed_in(owner, owner.ec2()).headers["X-Subject-Token"])
+    assert owner.ask("GET", f"/v3/users/{owner.id}", token=signed).status_code == 200
+    again = owner.cloud.authenticate({"token": {"id": signed}}, {"project": {"id": elsewhere}})
+    assert again.status_code == 403, again.text
+    trust = {"trustor_user_id": owner.id, "trustee_user_id": owner.id, "project_id": owner.project,
+             "impersonation": True, "roles": [{"name": "member"}]}  # fmt: skip
+    path = f"/v3/users/{owner.id}/application_credentials"
+    for method, where, body in (
+        ("POST", "/v3/OS-TRUST/trusts", {"trust": trust}),
+        ("GET", "/v3/OS-TRUST/trusts", None),
+        ("POST", path, {"application_credential": {"name": "more"}}),
+        ("GET", path, None),
+        ("GET", f"/v3/users/{owner.id}/access_rules", None),
+        ("POST", owner.ec2_path, {"tenant_id": owner.project}),
+    ):
+        assert owner.ask(method, where, body, signed).status_code == 403, where
+    assert owner.keep(signed, type="totp", blob="GEZDGNBVGY3TQOJQ", project_id=owner.project).status_code == 403
+
+
 def test_nobody_says_by_whose_leave_a_credential_was_made(owner: Owner) -> None:
     keys = owner.ec2()
     (kept,) = owner.ask("GET", "/v3/credentials?type=ec2").json["credentials"]

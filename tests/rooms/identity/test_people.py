@@ -117,10 +117,11 @@ def test_the_same_name_is_free_in_another_domain(do: Admin) -> None:
         assert do.make(kind, name="same", domain_id=other["id"])["domain_id"] == other["id"]
 
 
-def test_an_unknown_domain_is_not_found(cloud: Cloud, do: Admin) -> None:
-    for kind in ("user", "group", "project"):
+def test_an_unknown_domain_is_not_found_but_for_projects_where_it_is_bad_input(cloud: Cloud, do: Admin) -> None:
+    for kind, status in (("user", 404), ("group", 404), ("project", 400)):
         made = cloud.ask("POST", f"/v3/{kind}s", {kind: {"name": "a", "domain_id": "f" * 32}}, do.token)
-        assert made.status_code == 404, made.text
+        assert made.status_code == status, made.text
+        assert f"Could not find domain: {'f' * 32}" in made.json["error"]["message"]
 
 
 def test_people_change_their_own_password_by_the_old_one(cloud: Cloud, do: Admin, demo: str) -> None:
@@ -228,14 +229,18 @@ def test_lists_of_projects_are_narrowed_by_tags(do: Admin) -> None:
 
 def test_tags_are_added_checked_replaced_and_taken_away(cloud: Cloud, do: Admin) -> None:
     path = f"/v3/projects/{do.make('project', name='tagged')['id']}/tags"
-    assert do.do("PUT", f"{path}/red").status_code == 201
-    assert do.do("PUT", f"{path}/red").status_code == 201
+    added = do.do("PUT", f"{path}/red")
+    assert added.status_code == 201
+    assert added.headers["Location"].endswith(f"{path}/red")
+    assert cloud.ask("PUT", f"{path}/red", token=do.token).status_code == 400
     assert do.do("GET", f"{path}/red").status_code == 204
     assert do.do("PUT", path, {"tags": ["b", "a"]}).json["tags"] == ["a", "b"]
     assert cloud.ask("GET", f"{path}/red", token=do.token).status_code == 404
     assert do.do("DELETE", f"{path}/a").status_code == 204
     assert cloud.ask("DELETE", f"{path}/a", token=do.token).status_code == 404
-    assert do.do("GET", path).json["tags"] == ["b"]
+    listed = do.do("GET", path).json
+    assert listed["tags"] == ["b"]
+    assert listed["links"]["self"].endswith(path)
     assert do.do("DELETE", path).status_code == 204
     assert do.do("GET", path).json["tags"] == []
 

@@ -19,6 +19,7 @@ from stackyard.rooms.identity.resources.policy import store as policies
 
 def create(work: Work, wanted: Record) -> Record:
     """Make a region under the id given, or a fresh one."""
+    wanted = _described(wanted)
     region_id = wanted.get("id") or uuid.UUID(work.new_id()).hex
     if work.tx.get(REGION.table, id=region_id) is not None:
         raise Conflict(f"Conflict occurred attempting to store region - Duplicate ID, {region_id}.", field="id")
@@ -34,7 +35,12 @@ def update(work: Work, region: Record, changes: Record) -> Record:
         if parent == region.id:
             raise invalid("parent_region_id", f"region {region.id} would stand below itself.")
         parent = rows.existing(work, REGION, parent).parent_region_id
-    return kernel_rows.change(work, REGION, region, changes)
+    return kernel_rows.change(work, REGION, region, _described(changes))
+
+
+def _described(given: Record) -> Record:
+    """A description of null is none: Keystone keeps the empty text."""
+    return Record({**given, "description": given["description"] or ""}) if "description" in given else given
 
 
 def delete(work: Work, region: Record, query: Record) -> None:
@@ -56,7 +62,7 @@ REGION = Resource(
     fields=[
         Field(
             name="id",
-            kind=Text(min=1, max=255),
+            kind=Text(max=255),
             update=False,
             default=None,
             null=True,

@@ -43,7 +43,7 @@ SERVICE = Resource(
             required=True,
             doc="What it offers, in one word.",
         ),
-        Field(name="name", kind=Text(max=255), default=None, null=True, doc="A name for people."),
+        Field(name="name", kind=Text(max=255), default="", null=True, doc="A name for people."),
         Field(name="description", kind=Text(max=None), default=None, null=True, doc="A description for people."),
         fields.Enabled(),
         fields.Extra(),

@@ -35,7 +35,8 @@ def list_assignments(work: Work, request: Request) -> dict[str, Any]:
 
 
 def _is_set(query: Mapping[str, str], name: str) -> bool:
-    return name in query and query[name].lower() not in ("0", "false")
+    # As in Keystone: `effective=0` is the one way to say no, `effective=False` says yes.
+    return name in query and query[name] != "0"
 
 
 def _check(query: Mapping[str, str]) -> None:

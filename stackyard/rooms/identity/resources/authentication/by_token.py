@@ -6,6 +6,7 @@ from stackyard.kernel.declare.kinds import Object, Text
 from stackyard.kernel.errors import Forbidden, NotFound, Unauthorized
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
+from stackyard.rooms.identity.resources.token.claims import SIGNED
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 
 _SHAPE = Object({"id": Text(max=8192)}, required=["id"])
@@ -23,7 +24,7 @@ def prove(tx: Transaction, attempt: Attempt, token: str) -> Proof:
         claims = attempt.tokens.look_up(tx, token).claims
     except Unauthorized:
         raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
-    if claims.origin.trust_id or claims.origin.access_token_id:
+    if claims.origin.trust_id or claims.origin.access_token_id or SIGNED in claims.methods:
         raise Forbidden("A token issued via delegation cannot be used to get another.", remedy="Use what it came from.")
     return Proof(
         user_id=claims.user_id,

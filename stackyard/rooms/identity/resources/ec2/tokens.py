@@ -17,7 +17,7 @@ from stackyard.rooms.identity.resources.application_credential import store as a
 from stackyard.rooms.identity.resources.credential import rules, store
 from stackyard.rooms.identity.resources.ec2 import signatures
 from stackyard.rooms.identity.resources.token.body import body, told
-from stackyard.rooms.identity.resources.token.claims import Origin
+from stackyard.rooms.identity.resources.token.claims import SIGNED, Origin
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.token.tokens import Tokens, tokens_of
 from stackyard.rooms.identity.resources.trust import standing
@@ -26,7 +26,6 @@ from stackyard.rooms.identity.resources.trust.redeeming import bounded
 from stackyard.rooms.identity.resources.trust.rights import user_of
 from stackyard.rooms.identity.resources.user import store as users
 
-METHOD = "ec2credential"
 #: How far the time in a request may be from now, either way: Keystone's `credential.auth_ttl`.
 WINDOW = timedelta(minutes=15)
 #: What signatures a request could have, made with this secret.
@@ -136,7 +135,7 @@ def _proof(tx: Transaction, clock: Clock, credential: Record, blob: Mapping[str,
     proof = Proof(
         user_id=user.id,
         generation=user.generation,
-        methods=(METHOD,),
+        methods=(SIGNED,),
         until=until,
         scope=Scope("project", credential.project_id),
         origin=origin,

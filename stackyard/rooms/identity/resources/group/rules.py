@@ -14,6 +14,7 @@ from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.group import resource, store
 from stackyard.rooms.identity.resources.user import resource as user_resource
+from stackyard.rooms.identity.resources.user import rules as user_rules
 from stackyard.rooms.identity.resources.user import store as user_store
 
 
@@ -78,6 +79,9 @@ def forget(work: Work, group: Record) -> None:
 def users(work: Work, group: Record, body: Record, query: Record) -> dict[str, Any]:
     """The users in the group."""
     found = [each for each in user_store.in_group(work.tx, group.id) if rows.in_reach(work, each)]
+    if "password_expires_at" in work.query:
+        expiring = user_rules.expiring(work.query["password_expires_at"])
+        found = [each for each in found if each.password_expires_at and expiring(each.password_expires_at)]
     return render.collection(work, user_resource.USER, found, f"groups/{group.id}/users")
 
 

@@ -1,15 +1,17 @@
 """Use cases of projects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from stackyard.kernel import purging
 from stackyard.kernel.declare.kinds import invalid
-from stackyard.kernel.errors import Forbidden, NotFound
+from stackyard.kernel.errors import BadRequest, Forbidden, NotFound
+from stackyard.kernel.request.exchange import Reply
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
-from stackyard.rooms.identity import rows
+from stackyard.rooms.identity import render, rows
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
@@ -65,7 +67,10 @@ def create(work: Work, wanted: Record) -> Record:
         return kernel_rows.insert(work, resource.PROJECT, {**wanted, "domain_id": None, "parent_id": None})
     if wanted.get("parent_id"):
         rows.existing(work, resource.PROJECT, wanted["parent_id"])
-    domain = rows.existing(work, domains.DOMAIN, str(_domain_of_new(work, wanted)), is_domain=True)
+    domain_id = str(_domain_of_new(work, wanted))
+    domain = work.tx.get(domains.DOMAIN.table, id=domain_id, is_domain=True)
+    if domain is None:
+        raise BadRequest(f"Could not find domain: {domain_id}.", field="domain_id")
     if wanted.get("domain_id") not in (None, domain.id):
         raise invalid("domain_id", "the parent project is in another domain.")
     parent_id = wanted.get("parent_id") or domain.id
@@ -135,12 +140,12 @@ def remove(work: Work, project: Record) -> None:
 
 def list_tags(work: Work, project: Record, body: Record, query: Record) -> dict[str, Any]:
     """The project's tags."""
-    return {"tags": project.tags or []}
+    return _shown_tags(work, project, project.tags or [])
 
 
 def replace_tags(work: Work, project: Record, body: Record, query: Record) -> dict[str, Any]:
     """Give the project these tags and no others."""
-    return {"tags": _tag(work, project, body["tags"])}
+    return _shown_tags(work, project, _tag(work, project, body["tags"]))
 
 
 def clear_tags(work: Work, project: Record, body: Record, query: Record) -> None:
@@ -154,20 +159,30 @@ def check_tag(work: Work, project: Record, body: Record, query: Record) -> None:
         raise NotFound(f"Could not find project tag: {work.params['tag']}.")
 
 
-def add_tag(work: Work, project: Record, body: Record, query: Record) -> None:
-    """Add a tag; adding twice changes nothing."""
+def add_tag(work: Work, project: Record, body: Record, query: Record) -> Reply:
+    """Add a tag. Raises BadRequest when the project has it, as Keystone does."""
     tag = TAG.parse(work.params["tag"], "tag", True)
     tags = list(project.tags or [])
-    if tag not in tags:
-        if len(tags) >= MOST:
-            raise invalid("tags", f"a project has at most {MOST} tags.")
-        _tag(work, project, [*tags, tag])
+    if tag in tags:
+        raise invalid("tags", f"the project has the tag {tag}: tags must be unique.")
+    if len(tags) >= MOST:
+        raise invalid("tags", f"a project has at most {MOST} tags.")
+    _tag(work, project, [*tags, tag])
+    return Reply(status=201, headers={"Location": f"{_tags_url(work, project)}/{quote(tag)}"})
 
 
 def remove_tag(work: Work, project: Record, body: Record, query: Record) -> None:
     """Take a tag away. Raises NotFound."""
     check_tag(work, project, body, query)
     _tag(work, project, [each for each in project.tags if each != work.params["tag"]])
+
+
+def _shown_tags(work: Work, project: Record, tags: Sequence[str]) -> dict[str, Any]:
+    return {"tags": list(tags), "links": {"self": _tags_url(work, project)}}
+
+
+def _tags_url(work: Work, project: Record) -> str:
+    return render.url(work, f"projects/{project.id}/tags")
 
 
 def _tag(work: Work, project: Record, tags: list[str]) -> list[str]:

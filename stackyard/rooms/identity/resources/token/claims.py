@@ -25,6 +25,8 @@ _METHODS = (
     "saml2",
     "ec2credential",
 )
+#: The method of tokens that a signed request was exchanged for. The keys it is signed with are for one project.
+SIGNED = "ec2credential"
 _FORMAT = 1
 
 

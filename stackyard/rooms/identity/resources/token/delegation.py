@@ -7,11 +7,14 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.errors import Forbidden
 from stackyard.kernel.work import Work
 
-_LEAVES = ("trust_id", "application_credential_id", "access_token_id")
+#: Keys that sign requests are a leave as well, for one project: `signed_with` stands for them.
+_LEAVES = ("trust_id", "application_credential_id", "access_token_id", "signed_with")
 
 
 def refuse_restricted(work: Work) -> None:
-    """Raise Forbidden for a token of an application credential that is not unrestricted."""
+    """Raise Forbidden for a token of an application credential that is not unrestricted, or of a signed request."""
+    if "signed_with" in _origin(work):
+        raise Forbidden("A token of a signed request may not manage credentials or trusts.", remedy="Use a password.")
     if work.caller.token.get("application_credential", {}).get("restricted"):
         raise Forbidden(
             "A token of a restricted application credential may not manage credentials or trusts.",
@@ -19,9 +22,9 @@ def refuse_restricted(work: Work) -> None:
         )
 
 
-def refuse_trust_and_oauth(work: Work, params: Mapping[str, Any]) -> None:
-    """Raise Forbidden for a token of a trust or of an OAuth access token."""
-    if _origin(work).keys() & {"trust_id", "access_token_id"}:
+def refuse_all_but_application_credentials(work: Work, params: Mapping[str, Any]) -> None:
+    """Raise Forbidden for a token of a trust, of an OAuth access token or of a signed request."""
+    if _origin(work).keys() & {"trust_id", "access_token_id", "signed_with"}:
         raise Forbidden("A token issued via delegation may not manage this.", remedy="Use a token of your own.")
 
 

@@ -8,7 +8,7 @@ from stackyard.kernel.errors import NotFound, Unauthorized
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
-from stackyard.rooms.identity.errors import denied, invalid
+from stackyard.rooms.identity.errors import denied
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.project import resource as projects
@@ -45,7 +45,7 @@ def revoke(work: Work, request: Request) -> Reply:
 def _subject(work: Work, request: Request, *, expired: bool = False) -> tuple[str, Token]:
     text = request.headers.get("x-subject-token", "")
     if not text:
-        raise invalid("X-Subject-Token", "the header is required: it names the token in question.")
+        raise NotFound("No token in the request: the header X-Subject-Token names the one in question.")
     try:
         return text, tokens_of(work.services).look_up(work.tx, text, expired=expired)
     except Unauthorized:

@@ -20,7 +20,7 @@ from stackyard.rooms.identity.resources.catalog.remembered import Catalogs
 from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.token import store
-from stackyard.rooms.identity.resources.token.claims import Claims, new_audit_id
+from stackyard.rooms.identity.resources.token.claims import SIGNED, Claims, new_audit_id
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.token.provider import Provider
 from stackyard.rooms.identity.resources.token.rights import Rights
@@ -197,6 +197,8 @@ def _caller(
     if origin := {name: value for name, value in msgspec.structs.asdict(delegated).items() if value}:
         origin.pop("counterpart", None)
         token["origin"] = origin
+    if SIGNED in claims.methods:
+        token["origin"] = {**token.get("origin", {}), "signed_with": SIGNED}
     if scope and domain:
         who |= {
             "project_id": scope.id,

@@ -13,14 +13,18 @@ from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.role import resource as roles
 from stackyard.rooms.identity.resources.role import store as role_store
+from stackyard.rooms.identity.resources.token.claims import SIGNED
 from stackyard.rooms.identity.resources.trust import redelegation, resource, standing, store
 from stackyard.rooms.identity.resources.user import resource as users
 
 
 def within(work: Work, params: Mapping[str, Any]) -> None:
-    """No token of an application credential has anything to do with trusts: that would widen what it is for."""
-    if work.caller.token.get("origin", {}).get("application_credential_id"):
-        raise Forbidden("Using method 'application_credential' is not allowed for managing trusts.")
+    """No token of an application credential or a signed request has anything to do with trusts: that would widen what
+    it is for."""
+    origin = work.caller.token.get("origin", {})
+    for leave, method in (("application_credential_id", "application_credential"), ("signed_with", SIGNED)):
+        if origin.get(leave):
+            raise Forbidden(f"Using method '{method}' is not allowed for managing trusts.")
 
 
 def target(work: Work, trust: Mapping[str, Any]) -> Mapping[str, Any]:

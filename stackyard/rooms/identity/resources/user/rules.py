@@ -41,19 +41,20 @@ def narrow(work: Work, statement: Any, query: Record) -> Any:
     """With the token of a domain, only its people; of federated users those that are asked for."""
     statement = federation.narrowed(statement, resource.USER.table.c.id, query)
     if "password_expires_at" in query:
-        statement = statement.where(_compared(query["password_expires_at"]))
+        statement = statement.where(expiring(query["password_expires_at"])(resource.USER.table.c.password_expires_at))
     if work.caller.domain_id:
         return statement.where(resource.USER.table.c.domain_id == work.caller.domain_id)
     return statement
 
 
-def _compared(text: str) -> Any:
-    """The condition that a filter such as `lt:2016-12-08T22:02:00Z` stands for. Raises BadRequest."""
-    word, _, moment = text.partition(":")
+def expiring(text: str) -> Callable[[Any], Any]:
+    """The condition on a moment (or a column of them) that a filter such as `lt:2016-12-08T22:02:00Z` stands for; a
+    bare moment stands for `eq:`. Raises BadRequest."""
+    word, _, moment = text.partition(":") if text[:1].isalpha() else ("eq", ":", text)
     if word not in _COMPARISONS:
-        raise invalid("password_expires_at", f"begin with one of {', '.join(_COMPARISONS)} and a colon.")
+        raise invalid("password_expires_at", f"the given operator {word} is none of {', '.join(_COMPARISONS)}.")
     at = Timestamp().parse(moment, "password_expires_at", False)
-    return _COMPARISONS[word](resource.USER.table.c.password_expires_at, at)
+    return lambda expires: _COMPARISONS[word](expires, at)
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
