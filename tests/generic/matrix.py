@@ -128,6 +128,7 @@ class Judge:
         exchange = self._exchange(endpoint, name)
         try:
             with self.cloud.database.read() as tx:
+                self.chain.route(exchange)
                 self.chain.admit(exchange, tx)
             self.chain.receive(exchange, b"" if endpoint.method in ("GET", "HEAD", "DELETE") else b"{}")
             return self.chain.run(exchange).status

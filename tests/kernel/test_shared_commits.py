@@ -100,7 +100,7 @@ def test_who_writes_alone_commits_at_once_and_without_a_savepoint(
     assert len(commits) == 1
     assert [text for text in savepoints if "SAVEPOINT" in text] == []
     database.write_each([add("two"), add("three")])
-    assert [text for text in savepoints if "SAVEPOINT" in text] == ["SAVEPOINT member", "RELEASE SAVEPOINT member"]
+    assert [text for text in savepoints if "SAVEPOINT" in text] == ["SAVEPOINT member"]
 
 
 def test_a_group_that_is_old_is_left_to_nobody(database: Database, commits: list[int]) -> None:

@@ -1,8 +1,8 @@
 """The edge: Falcon's ASGI side hands every request to the chain and sends its answer. The only asynchronous code here.
 
 Reads that touch only the database run on the event loop's thread (measured faster than a hop to a pool), writes that
-touch only the database in a thread of their own (writes.py); everything
-else runs in bounded pools, so that slow drivers and hashing never hold up a read.
+touch only the database in one of their own (writes.py); everything else runs in bounded pools, so that slow drivers and
+hashing never hold up a read.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from stackyard.kernel import logs
 from stackyard.kernel.errors import ApiError, RequestTimeout, Unavailable
 from stackyard.kernel.observe.pages import Page
 from stackyard.kernel.request import representation, streams
-from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange, writes_only
+from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange, reads_only, writes_only
 from stackyard.kernel.request.cors import Origins
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.request.pages import Pages
@@ -146,9 +146,12 @@ class Front:
         return await asyncio.get_running_loop().run_in_executor(self.pool, representation.compressed, data)
 
     async def _answer(self, exchange: Exchange, req: falcon.asgi.Request) -> Reply:
-        with self.chain.services.database.read() as tx:
+        self.chain.route(exchange)
+        # Who goes on to read does so in the snapshot in which the token was good; for others it is one look-up.
+        at_once = reads_only(exchange)
+        with self.chain.services.database.read(held=at_once) as tx:
             endpoint = self.chain.admit(exchange, tx)
-            if endpoint.reads == "database" and not endpoint.before and exchange.request.method in ("GET", "HEAD"):
+            if at_once:
                 self.chain.receive(exchange, b"")
                 result = self.chain.handle(exchange, tx)
                 if isinstance(result, Reply):

@@ -74,10 +74,13 @@ class Chain:
 
     # -- before the body is read: on the event loop's thread, only quick look-ups --
 
-    def admit(self, exchange: Exchange, tx: Transaction) -> Endpoint:
-        """From request to endpoint, version and caller. Raises ApiError."""
+    def route(self, exchange: Exchange) -> None:
+        """From request to service, endpoint and version. Raises ApiError."""
         for stage in (self.name_request, self.find_service, self.find_route, self.choose_version):
             stage(exchange)
+
+    def admit(self, exchange: Exchange, tx: Transaction) -> Endpoint:
+        """The endpoint, once it is known who asks. Raises ApiError."""
         self.authenticate(exchange, tx)
         self.limit_body(exchange)
         assert exchange.endpoint is not None
@@ -317,6 +320,14 @@ def finished(endpoint: Endpoint, result: Callable[[], Any]) -> Reply:
     """The answer of a handler that does the rest outside its transaction."""
     body = result()
     return body if isinstance(body, Reply) else Reply(status=endpoint.status, body=body)
+
+
+def reads_only(exchange: Exchange) -> bool:
+    """Whether a request is one read transaction and nothing slow, so that it is handled there and then."""
+    endpoint = exchange.endpoint
+    if endpoint is None or endpoint.reads != "database" or endpoint.before is not None:
+        return False
+    return exchange.request.method in ("GET", "HEAD")
 
 
 def writes_only(endpoint: Endpoint) -> bool:

@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeDecorator
 from stackyard.kernel.declare.kinds import Kind
 from stackyard.kernel.errors import Conflict, Unavailable
 from stackyard.kernel.observe.observer import Observer
-from stackyard.kernel.storage.engines import meaning, open_engine, reported, translated
+from stackyard.kernel.storage.engines import meaning, open_engine, reported, say, translated
 from stackyard.kernel.storage.statements import Compiled, Statement, delete_by, insert_into, select_by, update_by
 from stackyard.kernel.storage.statements import Record as Record
 from stackyard.kernel.storage.writer import Writer
@@ -34,7 +34,9 @@ T = TypeVar("T")
 _WRITER, _ALONE = 0x57AC1, 0x57AC3
 #: Connections that stay open for readers.
 _KEPT_READERS = 4
-_TAKE_TURN = f"SELECT pg_advisory_xact_lock({_WRITER})"
+#: What begins a write transaction, and a reader's snapshot. The drivers begin none by themselves.
+_WRITING = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"BEGIN; SELECT pg_advisory_xact_lock({_WRITER})"}
+_READING = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 
 
 class Json(TypeDecorator[Any]):
@@ -121,6 +123,7 @@ class Transaction:
         #: What who reads in it has found out and need not ask again.
         self.kept: dict[object, Any] = {}
         self._after: list[Callable[[], None]] = []
+        self._held = False
 
     def execute(self, statement: Executable) -> sa.CursorResult[Any]:
         """Run a statement; `.rowcount` of the result tells how many rows a write touched."""
@@ -193,20 +196,20 @@ class Transaction:
         except dialect.loaded_dbapi.Error as error:
             raise reported(error, self.connection, compiled.text) from error
 
-    def begin_reading(self) -> None:
-        """Called by Database.read only. PostgreSQL's driver begins with the first statement."""
-        if self.connection.dialect.name == "sqlite":
-            self._driver.execute("BEGIN")
+    def hold(self) -> None:
+        """From here on all reads see one snapshot. Nothing changes in a transaction that has one, or that writes."""
+        if not self.writable and not self._held:
+            say(self.connection, _READING[self.connection.dialect.name])
+            self._held = True
+            self.kept.clear()
 
     def end_reading(self) -> None:
         """Called by Database.read only."""
         if self.connection.invalidated or self.connection.in_transaction():
             self.connection.rollback()
-            return
-        try:
-            self._driver.rollback()
-        except self.connection.dialect.loaded_dbapi.Error as error:
-            raise reported(error, self.connection, "ROLLBACK") from error
+        elif self._held:
+            # Not a rollback, after which psycopg forgets what it has prepared.
+            say(self.connection, "COMMIT")
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Call `hook` once the transaction is durable; never if it is rolled back."""
@@ -274,21 +277,22 @@ class Database:
         self.observer = Observer()
         self.is_sqlite = url.startswith("sqlite")
         self.engine = open_engine(url)
-        self._snapshots = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         # A queue in the process, so that of each server only one waits for its turn with a connection in hand.
-        self.writer = Writer(self.engine, "BEGIN IMMEDIATE" if self.is_sqlite else _TAKE_TURN)
+        self.writer = Writer(self._connect, _WRITING[self.engine.dialect.name])
         self._readers: list[Connection] = []
         sa.event.listen(self.engine, "invalidate", self._forget_idle)
         self._current = threading.local()
 
     @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """A read-only transaction: one snapshot for all reads in it."""
+    def read(self, *, held: bool = True) -> Iterator[Transaction]:
+        """A read-only transaction: one snapshot for all reads in it. Not `held`: each read sees what is newest, which
+        for a single one is the same at half the cost, until `hold` is called."""
         # As `translated` does, without a second block around every read.
         try:
             transaction = Transaction(self._reader(), self.observer, writable=False)
             try:
-                transaction.begin_reading()
+                if held:
+                    transaction.hold()
                 yield transaction
             finally:
                 self._put_back(transaction)
@@ -304,7 +308,12 @@ class Database:
         try:
             return self._readers.pop()
         except IndexError:
-            return self.engine.connect().execution_options(**self._snapshots)
+            return self._connect()
+
+    def _connect(self) -> Connection:
+        """A connection whose driver begins no transaction: that is said (`say`)."""
+        connection = self.engine.connect()
+        return connection if self.is_sqlite else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def _put_back(self, transaction: Transaction) -> None:
         connection = transaction.connection

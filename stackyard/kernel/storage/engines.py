@@ -130,13 +130,24 @@ def holds(connection: Connection) -> bool:
 
 
 def say(connection: Connection, text: str) -> None:
-    """Run a statement on the driver: one that has no values, no rows, and is said too often for SQLAlchemy's
-    bookkeeping. Raises what SQLAlchemy would."""
+    """Run statements without values and rows on the driver, past SQLAlchemy's bookkeeping and (psycopg's) its own: what
+    begins and ends a transaction is said with every request. Raises what SQLAlchemy would."""
     driver: Any = connection.connection.driver_connection
+    dbapi: Any = connection.dialect.loaded_dbapi
     try:
-        driver.execute(text)
-    except connection.dialect.loaded_dbapi.Error as error:
+        if connection.dialect.name == "sqlite":
+            driver.execute(text)
+        else:
+            _say_to_postgresql(driver.pgconn, text, dbapi)
+    except dbapi.Error as error:
         raise reported(error, connection, text) from error
+
+
+def _say_to_postgresql(session: Any, text: str, psycopg: Any) -> None:
+    result = session.exec_(text.encode())
+    if result.status not in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK):
+        state = (result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) or b"08000").decode()
+        raise psycopg.errors.lookup(state)(result.get_error_message())
 
 
 def reported(error: Exception, connection: Connection, text: str) -> sa.exc.DBAPIError:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from stackyard.kernel.errors import Unavailable
 from stackyard.kernel.storage.engines import holds, say
@@ -55,7 +55,8 @@ class _Group:
         return self._connection
 
     def admit(self) -> bool:
-        """Begin one more member; False when the group turns out to be lost."""
+        """Begin one more member; False when the group turns out to be lost. Savepoints of one name lie within each
+        other, and the innermost is the one that is rolled back to; the commit ends them all."""
         try:
             say(self._connection, "SAVEPOINT member")
         except sa.exc.SQLAlchemyError as error:
@@ -69,8 +70,6 @@ class _Group:
         try:
             if not holds(self._connection):
                 raise Unavailable("The database gave up what was to be written.", remedy="Try again shortly.")
-            if not self._alone:
-                say(self._connection, "RELEASE SAVEPOINT member")
         except BaseException as error:
             self.lose(error)
             raise
@@ -82,7 +81,6 @@ class _Group:
             return
         try:
             say(self._connection, "ROLLBACK TO SAVEPOINT member")
-            say(self._connection, "RELEASE SAVEPOINT member")
         except sa.exc.SQLAlchemyError as error:
             self.lose(error)
 
@@ -142,15 +140,15 @@ def _tried(group: _Group, block: Callable[[Connection], None]) -> Exception | No
 
 
 class Writer:
-    """Gives turns to write, one at a time, on connections of the engine.
+    """Gives turns to write, one at a time.
 
-    opening: the statement that begins a write transaction. longest: how old a group may be, in seconds, to be left to
-    one more; other servers wait for their turn too.
+    connect: a connection whose driver begins no transaction. opening: what begins a write transaction. longest: how old
+    a group may be, in seconds, to be left to one more; other servers wait for their turn too.
     """
 
-    def __init__(self, engine: Engine, opening: str, longest: float = 0.02) -> None:
+    def __init__(self, connect: Callable[[], Connection], opening: str, longest: float = 0.02) -> None:
         self.longest = longest
-        self._engine = engine
+        self._connect = connect
         self._opening = opening
         self._turn = threading.Lock()
         self._counting = threading.Lock()
@@ -230,7 +228,7 @@ class Writer:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._engine.connect()
+            connection = self._connect()
         try:
             connection.begin()
             say(connection, self._opening)

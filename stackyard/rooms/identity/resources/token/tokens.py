@@ -68,7 +68,8 @@ class Tokens:
         version, now = store.version(tx), self._now()
         known = self._known.get(token)
         if known is None or known.version != version:
-            known = self._judged(tx, token, version)
+            tx.hold()
+            known = self._judged(tx, token, store.version(tx))
             self._remember(tx, token, known)
         if known.claims.expires <= now - (store.GRACE if expired else 0):
             raise unauthenticated()
