@@ -119,7 +119,11 @@ class Transaction:
         self.connection = connection
         self.observer = observer
         self.writable = writable
-        self._driver: Any = connection.connection.driver_connection
+        # One for the life of the driver's connection: its rows are fetched before the next statement runs.
+        cursor = connection.info.get("cursor")
+        if cursor is None:
+            cursor = connection.info["cursor"] = connection.connection.cursor()
+        self._cursor: Any = cursor
         #: What who reads in it has found out and need not ask again.
         self.kept: dict[object, Any] = {}
         self._after: list[Callable[[], None]] = []
@@ -134,7 +138,12 @@ class Transaction:
         if isinstance(statement, Statement) and statement.pays():
             compiled, cursor = self._run(statement, values)
             row = cursor.fetchone()
-            return None if row is None else compiled.records(cursor, (row,))[0]
+            if row is None:
+                return None
+            if cursor.fetchone() is not None:
+                # SQLite would keep the snapshot of a statement whose rows are not all fetched.
+                cursor.fetchall()
+            return compiled.records(cursor, (row,))[0]
         found = self.connection.execute(_expression(statement, values))
         first = found.first()
         return None if first is None else Record(zip(found.keys(), first, strict=True))
@@ -192,7 +201,7 @@ class Transaction:
         dialect = self.connection.dialect
         compiled = statement.on(dialect)
         try:
-            return compiled, compiled.run(self._driver, values)
+            return compiled, compiled.run(self._cursor, values)
         except dialect.loaded_dbapi.Error as error:
             raise reported(error, self.connection, compiled.text) from error
 

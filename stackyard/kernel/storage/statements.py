@@ -77,13 +77,13 @@ class Compiled:
         self._names: tuple[str, ...] = ()
         self._conversions: list[tuple[str, _Convert]] | None = None
 
-    def run(self, driver: Any, values: Values) -> Any:
-        """Execute it on the driver's connection; the driver's cursor."""
+    def run(self, cursor: Any, values: Values) -> Any:
+        """Execute it on a cursor of the driver's; the cursor with the result."""
         bound = [values.get(name, constant) for name, constant in self._wanted]
         for place, name, convert in self._converted:
             if name in values:
                 bound[place] = convert(bound[place])
-        return driver.execute(self.text, dict(zip(self._called, bound)) if self._by_name else bound)  # noqa: B905  alike
+        return cursor.execute(self.text, dict(zip(self._called, bound)) if self._by_name else bound)  # noqa: B905  alike
 
     def records(self, cursor: Any, rows: Iterable[Sequence[Any]]) -> list[Record]:
         """Rows of the cursor as records, their values in Python's form."""
