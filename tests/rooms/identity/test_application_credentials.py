@@ -138,7 +138,6 @@ def test_roles_are_chosen_among_those_of_the_token_with_what_they_imply(person: 
         ({"access_rules": [{"path": "/v2.0/ports", "method": "GET"}]}, "access_rules.service"),
         ({"access_rules": [{"path": "v2.0", "method": "GET", "service": "network"}]}, "access_rules.0.path"),
         ({"access_rules": [{"path": "/", "method": "LIST", "service": "network"}]}, "access_rules.0.method"),
-        ({"access_rules": [{"id": "0" * 32}]}, "access_rules"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -230,10 +229,12 @@ def test_a_lost_group_ends_its_tokens(person: Person, admins: Admin) -> None:
     admins.do("PUT", f"/v3/groups/{group['id']}/users/{person.user['id']}")
     admins.grant(person.where, f"groups/{group['id']}", "admin")
     strong = person.cloud.token(person.name, project_scope(person.name), "secret")
-    token = person.token_of(person.made(strong, roles=[{"name": "admin"}]))
+    made = person.made(strong, roles=[{"name": "admin"}])
+    token = person.token_of(made)
     admins.do("DELETE", f"/v3/groups/{group['id']}/users/{person.user['id']}")
-    shown = person.cloud.ask("GET", "/v3/auth/tokens", token=token, X_Subject_Token=token)
-    assert {role["name"] for role in shown.json["token"]["roles"]} == {"member", "reader"}
+    assert not person.works(token)
+    again = person.log_in(made).json["token"]
+    assert {role["name"] for role in again["roles"]} == {"member", "reader"}
 
 
 RULE = {"service": "identity", "method": "GET", "path": "/v3/users/{user_id}/projects"}
@@ -272,7 +273,7 @@ def test_access_rules_are_kept_for_the_next_credential(person: Person, admins: A
     assert listed[0]["links"]["self"].endswith(f"{path}/{first['id']}")
     assert person.ask("GET", f"{path}?method=POST").json["access_rules"] == []
     other = Person(admins)
-    assert other.create(access_rules=[{"id": first["id"]}]).status_code == 400
+    assert other.create(access_rules=[{"id": first["id"]}]).status_code == 404
     assert other.ask("GET", f"{path}/{first['id']}").status_code == 403
     assert person.ask("DELETE", f"{path}/{first['id']}").status_code == 403
     for each in person.ask("GET", person.path).json["application_credentials"]:

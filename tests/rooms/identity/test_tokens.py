@@ -223,6 +223,56 @@ def test_a_token_is_shown_checked_and_ended(cloud: Cloud, demo: str) -> None:
     assert not works(cloud, demo)
 
 
+def _got_with(cloud: Cloud, token: str) -> str:
+    return str(cloud.ask("POST", "/v3/auth/tokens", auth(token, project_scope("demo"))).headers["X-Subject-Token"])
+
+
+def test_a_token_that_is_ended_takes_those_that_were_got_with_it_along_unless_told_not_to(cloud: Cloud) -> None:
+    first = cloud.token("demo", "unscoped")
+    second = _got_with(cloud, first)
+    third = _got_with(cloud, second)
+    other = _got_with(cloud, cloud.token("demo", "unscoped"))
+    assert cloud.ask("DELETE", "/v3/auth/tokens?cascade=false", token=other, X_Subject_Token=first).status_code == 204
+    assert [works(cloud, each) for each in (first, second, third)] == [False, True, True]
+    for ended in (second, cloud.token("demo", "unscoped")):
+        rest = [_got_with(cloud, ended)]
+        rest.append(_got_with(cloud, rest[0]))
+        assert cloud.ask("DELETE", "/v3/auth/tokens", token=other, X_Subject_Token=ended).status_code == 204
+        # What was got with one in the middle stands with the first of all, as in Keystone.
+        assert [works(cloud, each) for each in rest] == [ended == second] * 2
+    assert works(cloud, other)
+
+
+def test_people_end_all_their_tokens_and_administrators_those_of_anybody(cloud: Cloud, do: Admin) -> None:
+    path = f"/v3/users/{do.named('user', 'demo')['id']}/tokens"
+    tokens = [cloud.token("demo"), cloud.token("demo", "unscoped")]
+    stranger = do.make("user", name="stranger", password="secret")
+    refused = cloud.ask("DELETE", path, token=cloud.token("stranger", password="secret"))
+    assert refused.status_code == 403
+    assert cloud.ask("DELETE", path, token=tokens[0]).status_code == 204
+    assert not any(works(cloud, each) for each in tokens)
+    again = cloud.token("demo")
+    assert do.do("DELETE", path).status_code == 204
+    assert not works(cloud, again)
+    assert do.do("DELETE", f"/v3/users/{stranger['id']}/tokens").status_code == 204
+    assert cloud.ask("DELETE", f"/v3/users/{'0' * 32}/tokens", token=do.token).status_code == 404
+
+
+def test_who_leaves_a_group_logs_in_again(cloud: Cloud, do: Admin) -> None:
+    group, user = do.make("group", name="left")["id"], do.named("user", "demo")["id"]
+    do.do("PUT", f"/v3/groups/{group}/users/{user}")
+    token = cloud.token("demo")
+    do.do("DELETE", f"/v3/groups/{group}/users/{user}")
+    assert not works(cloud, token)
+    assert works(cloud, cloud.token("demo"))
+
+
+def test_the_list_of_revoked_pki_tokens_is_gone_for_those_who_could_see_it(cloud: Cloud, admin: str, demo: str) -> None:
+    path = "/v3/auth/tokens/OS-PKI/revoked"
+    assert cloud.ask("GET", path, token=admin).status_code == 410
+    assert cloud.ask("GET", path, token=demo).status_code == 403
+
+
 def test_an_ended_token_is_not_found_by_those_who_may_look(cloud: Cloud, admin: str, demo: str) -> None:
     other = cloud.token("demo")
     cloud.ask("DELETE", "/v3/auth/tokens", token=demo, X_Subject_Token=other)

@@ -11,7 +11,7 @@ from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.identity import fields, rows
-from stackyard.rooms.identity.errors import invalid
+from stackyard.rooms.identity.errors import invalid, unknown
 from stackyard.rooms.identity.passwords import hash_password
 from stackyard.rooms.identity.resources import access_rule
 from stackyard.rooms.identity.resources.application_credential import resource, store
@@ -86,7 +86,7 @@ def _access_rule(work: Work, user_id: str, given: dict[str, str]) -> str:
     if "id" in given:
         found = work.tx.get(table, id=given["id"], user_id=user_id)
         if found is None:
-            raise invalid("access_rules", f"could not find access rule: {given['id']}.")
+            raise unknown("access rule", given["id"])
         return str(found.id)
     missing = [name for name in ("service", "method", "path") if name not in given]
     if missing:

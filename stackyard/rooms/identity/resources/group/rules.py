@@ -101,8 +101,10 @@ def join(work: Work, group: Record, body: Record, query: Record) -> None:
 
 
 def leave(work: Work, group: Record, body: Record, query: Record) -> None:
-    """Take a user out. Raises NotFound when they are not in."""
+    """Take a user out, which ends their tokens, as in Keystone. Raises NotFound when they are not in."""
     directories.refuse_change("group", group)
     check(work, group, body, query)
-    store.leave(work.tx, user_id=work.params["user_id"], group_id=group.id)
-    work.event(work.params["user_id"], "left", f"left group {group.name}")
+    user = rows.existing(work, user_resource.USER, work.params["user_id"])
+    store.leave(work.tx, user_id=user.id, group_id=group.id)
+    kernel_rows.change(work, user_resource.USER, user, {"generation": user.generation + 1})
+    work.event(user.id, "left", f"left group {group.name}")

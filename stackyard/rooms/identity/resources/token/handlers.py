@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stackyard.kernel.declare.kinds import Boolean
-from stackyard.kernel.errors import NotFound, Unauthorized
+from stackyard.kernel.errors import Gone, NotFound, Unauthorized
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
@@ -35,11 +35,17 @@ def _is_true(request: Request, name: str) -> bool:
 
 
 def revoke(work: Work, request: Request) -> Reply:
-    """End the token named by X-Subject-Token."""
+    """End the token named by X-Subject-Token, and unless `cascade` is false those that were got with it."""
     _, token = _subject(work, request)
     _allowed(work, "revoke_token", token)
-    tokens_of(work.services).revoke(work.tx, token)
+    cascade = "cascade" not in request.query or _is_true(request, "cascade")
+    tokens_of(work.services).revoke(work.tx, token, cascade=cascade)
     return Reply(status=204)
+
+
+def revoked(work: Work, request: Request) -> Reply:
+    """The list of revoked PKI tokens, which there are no longer."""
+    raise Gone("The list of revoked tokens is gone with PKI tokens.", remedy="Ask /v3/OS-REVOKE/events.")
 
 
 def _subject(work: Work, request: Request, *, expired: bool = False) -> tuple[str, Token]:

@@ -11,6 +11,14 @@ ROUTES = [
     Route(method="DELETE", path="/v3/auth/tokens", handler=handlers.revoke, status=204),
     Route(
         method="GET",
+        path="/v3/auth/tokens/OS-PKI/revoked",
+        handler=handlers.revoked,
+        reads="database",
+        status=410,
+        allow=allow("revocation_list", "rule:service_or_admin"),
+    ),
+    Route(
+        method="GET",
         path="/v3/auth/projects",
         handler=handlers.own_projects,
         reads="database",

@@ -101,9 +101,10 @@ class Tokens:
         self._remember(tx, text, token)
         return text, token
 
-    def revoke(self, tx: Transaction, token: Token) -> None:
-        """End a token at once."""
-        store.revoke(tx, token.claims.audit_ids[0], token.claims.expires, self._now())
+    def revoke(self, tx: Transaction, token: Token, *, cascade: bool) -> None:
+        """End a token at once; with `cascade` also those that were got with it, where it is the one that all began
+        with."""
+        store.revoke(tx, token.claims.audit_ids[0], token.claims.expires, self._now(), cascade=cascade)
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
@@ -119,7 +120,7 @@ class Tokens:
 
     def _judged(self, tx: Transaction, text: str, version: int) -> Token:
         claims = self._provider.read(tx, text, version)
-        if claims is None or store.is_revoked(tx, claims.audit_ids[0]):
+        if claims is None or store.is_revoked(tx, claims.audit_ids):
             raise unauthenticated()
         return self._with_rows(tx, claims, version)
 

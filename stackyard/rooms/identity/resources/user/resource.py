@@ -8,6 +8,8 @@ from stackyard.rooms.identity.passwords import MAX_LENGTH
 from stackyard.rooms.identity.policies import (
     ADMIN,
     ADMIN_OR_SYSTEM_READER,
+    EVERY_SCOPE,
+    OWNER,
     allow,
     domain_reader,
     either,
@@ -111,6 +113,13 @@ USER = Resource(
             allow=allow(
                 "list_user_projects", either(ADMIN_OR_SYSTEM_READER, domain_reader("target.user.domain_id"), _SELF)
             ),
+        ),
+        Action(
+            method="DELETE",
+            suffix="tokens",
+            rule=rules.end_tokens,
+            status=204,
+            allow=allow("revoke_tokens_for_user", either(ADMIN, OWNER), EVERY_SCOPE),
         ),
         Action(
             method="GET",

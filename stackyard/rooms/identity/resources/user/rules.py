@@ -144,6 +144,12 @@ def update(work: Work, user: Record, changes: Record) -> Record:
     return kernel_rows.change(work, resource.USER, user, changes)
 
 
+def end_tokens(work: Work, user: Record, body: Record, query: Record) -> None:
+    """End every token of the user: for those who cannot change a password, which does the same."""
+    kernel_rows.change(work, resource.USER, user, {"generation": user.generation + 1})
+    work.event(user.id, "tokens ended", "every token was revoked")
+
+
 def delete(work: Work, user: Record, query: Record) -> None:
     """Delete a user with their memberships and roles."""
     directories.refuse_change("user", user)
