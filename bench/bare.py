@@ -141,12 +141,12 @@ class Pool(_Resource):
         self.answer(resp, {"subnetpool": _shown(row)})
 
 
-def application(folder: Path, project: str, url: str = "") -> tuple[Any, str]:
-    """The application, and a token of a member of `project`. `url`: an empty database of PostgreSQL's."""
+def application(folder: Path, token: str, project: str, url: str = "") -> Any:
+    """The application, which takes this token for that of a member of `project`. `url`: an empty database of
+    PostgreSQL's."""
     database = open_database(folder / "bare.db", url)
-    token = uuid.uuid4().hex
     database.execute("INSERT INTO tokens VALUES (?, ?, 'member', ?)", (_hash(token), project, time.time() + 3600))
     app = falcon.asgi.App()
     app.add_route("/networking/v2.0/subnetpools", Pools(database))
     app.add_route("/networking/v2.0/subnetpools/{pool_id}", Pool(database))
-    return app, token
+    return app

@@ -33,7 +33,7 @@ import httpx
 import yaml
 
 from bench.load import Sample, family, load, megabytes, request
-from bench.requests_per_second import server
+from bench.requests_per_second import serving
 from stackyard.testing.cloud import free_port
 
 USERS, PROJECTS, SUBJECTS = 1000, 100, 50
@@ -158,10 +158,11 @@ def _wait(one: Identity) -> None:
 @contextmanager
 def stackyard(folder: Path) -> Iterator[Identity]:
     """Stackyard, whole, on drivers that touch no host."""
-    with server("stackyard", str(folder)) as running:
+    port = free_port()
+    with serving("stackyard", folder, port) as process:
         clouds = yaml.safe_load((folder / "clouds.yaml").read_text())["clouds"]
         password = clouds["stackyard-admin"]["auth"]["password"]
-        yield Identity("stackyard", running.port, "/identity", running.process.pid, password)
+        yield Identity("stackyard", port, "/identity", process.pid, password)
 
 
 # -- the same data --

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from typing import Any
 import httpx
 
 from bench.load import Sample, load, request
+from stackyard.kernel.settings import Settings
+from stackyard.testing.cloud import free_port
+from stackyard.testing.personas import Doors
 from stackyard.testing.postgres import postgres
 
 POOLS = "/networking/v2.0/subnetpools"
@@ -55,19 +59,42 @@ class Server:
 
 
 @contextmanager
-def server(name: str, *arguments: str) -> Iterator[Server]:
-    """A server process; it ends with the block."""
-    command = [sys.executable, "-m", "bench.serving", name, *arguments]
+def serving(which: str, folder: Path, port: int, *options: str) -> Iterator["subprocess.Popen[str]"]:
+    """A process of bench/serving.py that answers; it ends with the block."""
+    command = [sys.executable, "-m", "bench.serving", which, str(folder), str(port), *options]
     process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdin is not None
     try:
-        told = json.loads(process.stdout.readline())
-        yield Server(name, process, told["port"], told["token"], told["project"])
+        if process.stdout.readline() != "ready\n":
+            raise RuntimeError(f"the {which} server does not come up")
+        yield process
     finally:
         process.stdin.close()
         threading.Thread(target=process.stdout.read, daemon=True).start()
         process.wait(60)
+
+
+@dataclass
+class _Ways(Doors):
+    settings: Settings
+
+
+@contextmanager
+def stackyard(folder: Path, *options: str) -> Iterator[Server]:
+    """Stackyard, whole, on drivers that touch no host; asked by a member of the project demo."""
+    port = free_port()
+    with serving("stackyard", folder, port, *options) as process:
+        demo = _Ways(Settings(state_dir=folder, port=port)).demo
+        yield Server("stackyard", process, port, demo.token, demo.project_id or "")
+
+
+@contextmanager
+def bare(folder: Path, project: str, *options: str) -> Iterator[Server]:
+    """The measure, asked by a member of `project`."""
+    port, token = free_port(), uuid.uuid4().hex
+    with serving("bare", folder, port, "--token", token, "--project", project, *options) as process:
+        yield Server("bare", process, port, token, project)
 
 
 def pool(number: int) -> dict[str, Any]:
@@ -143,24 +170,22 @@ def main() -> None:
     parser.add_argument("--profile", choices=["list", "show", "create"], help="profile this instead")
     asked = parser.parse_args()
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         extra = ["--profile"] if asked.profile else []
         databases: dict[str, list[str]] = {"ours": [], "bare": []}
         if asked.postgresql:
             engine = stack.enter_context(postgres(durable=True))
             databases = {name: ["--database", engine.database(name)] for name in databases}
-        ours = stack.enter_context(server("stackyard", f"{folder}/cloud", *extra, *databases["ours"]))
-        bare = stack.enter_context(
-            server("bare", f"{folder}/bare", "--project", ours.project, *databases["bare"])
-        )
-        for each in (ours, bare):
+        ours = stack.enter_context(stackyard(folder / "cloud", *extra, *databases["ours"]))
+        bound = stack.enter_context(bare(folder / "bare", ours.project, *databases["bare"]))
+        for each in (ours, bound):
             for number in range(OBJECTS):
                 each.ask("POST", POOLS, pool(number))
-        compare(bare, ours)
+        compare(bound, ours)
         if asked.profile:
             profile(ours, asked.profile, asked.seconds)
             return
-        for line in measure([bare, ours], rounds=asked.rounds, seconds=asked.seconds, connections=asked.connections):
+        for line in measure([bound, ours], rounds=asked.rounds, seconds=asked.seconds, connections=asked.connections):
             print(line, flush=True)
     print(f"Target: {TARGET} or more.")
 
