@@ -3,10 +3,11 @@
 import msgspec
 
 from stackyard.kernel.storage.database import Transaction
+from stackyard.rooms.identity.recent import Recent
 from stackyard.rooms.identity.resources.catalog.store import catalog
 from stackyard.rooms.identity.resources.token import store as counters
 
-#: Of how many projects at most; when full, all are forgotten.
+#: Of how many projects at most. Each takes as many bytes as it has: 5 kB.
 REMEMBERED = 1000
 
 
@@ -14,7 +15,7 @@ class Catalogs:
     """The catalogs of this cloud, each as it was when the change counter stood where it stands."""
 
     def __init__(self) -> None:
-        self._known: dict[str | None, tuple[int, bytes]] = {}
+        self._known: Recent[str | None, tuple[int, bytes]] = Recent(REMEMBERED)
 
     def encoded(self, tx: Transaction, project_id: str | None) -> bytes:
         """The catalog for a token's project, as JSON."""
@@ -25,7 +26,5 @@ class Catalogs:
         made = msgspec.json.encode(catalog(tx, project_id))
         # What a write transaction sees may be rolled back.
         if not tx.writable:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[project_id] = version, made
+            self._known.put(project_id, (version, made))
         return made
