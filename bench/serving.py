@@ -16,6 +16,7 @@ import uvloop
 from stackyard.assemble import Cloud
 from stackyard.kernel import logs
 from stackyard.kernel.settings import Settings
+from stackyard.kernel.storage import apart
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
 from stackyard.rooms.container.drivers.fake.world import World as ContainerWorld
 from stackyard.rooms.network.drivers.fake import FakeDriver as FakeNetworks
@@ -28,7 +29,7 @@ def cloud(folder: Path, port: int, database: str) -> Cloud:
     drivers = {
         "container": FakeContainers(ContainerWorld()), "network": FakeNetworks(settings.cloud_id, NetworkWorld()),
     }  # fmt: skip
-    made = Cloud(settings=settings, drivers=drivers)
+    made = Cloud(settings=settings, drivers=drivers, upgrade=apart.upgrade)
     made.prepare()
     made.connect()
     made.start()

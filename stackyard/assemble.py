@@ -149,7 +149,8 @@ def _engine(settings: Settings) -> Engine:
 @dataclass(kw_only=True)
 class Cloud:
     """A whole cloud in this process. `prepare`, `connect`, `start` bring it up, `stop` down; what runs on the host
-    stays. drivers: this host's by room, or what gives them when they are connected."""
+    stays. drivers: this host's by room, or what gives them when they are connected. upgrade: brings the database to
+    this version."""
 
     settings: Settings
     drivers: Mapping[str, object] | Callable[[], Mapping[str, object]]
@@ -158,6 +159,7 @@ class Cloud:
     facts: HostFacts | None = None
     threads: int = 8
     crash_hook: CrashHook | None = None
+    upgrade: Callable[[Database, Sequence[Room]], bool] = migrations.upgrade
 
     def __post_init__(self) -> None:
         self.database = Database(self.settings.database_url)
@@ -230,7 +232,7 @@ class Cloud:
         server that comes up later than this one; raises Unavailable after a minute."""
         self.observers.begin()
         self.database.wait_for_answer(60)
-        migrations.upgrade(self.database, self.rooms)
+        self.upgrade(self.database, self.rooms)
         changes.install(self.database, self.rooms)
         for room in self.rooms:
             if room.start:

@@ -29,6 +29,7 @@ from stackyard.kernel.journal import why
 from stackyard.kernel.operate import Operate
 from stackyard.kernel.request import certificates, listener
 from stackyard.kernel.settings import Settings, load
+from stackyard.kernel.storage import apart
 
 log = logging.getLogger("stackyard.serve")
 LOCK = "server.lock"
@@ -119,7 +120,7 @@ class Server:
         self.trouble: list[str] = []
         self.host = Host(settings)
         self.engine_starting = self.host.engine.start()
-        self.cloud = Cloud(settings=settings, drivers=self.host.drivers)
+        self.cloud = Cloud(settings=settings, drivers=self.host.drivers, upgrade=apart.upgrade)
         self.tls = certificates.context(settings) if settings.serves_tls else None
         self.api = _Uvicorn(listener.config(self.cloud.front, tls=self.tls))
         self.operator = _uvicorn(Operate(self.verbs()).app)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 import stackyard.rooms
 from stackyard.kernel.declare.room import Room
-from stackyard.kernel.storage import branches, drafts, migrations
+from stackyard.kernel.storage import apart, branches, drafts, migrations
 from stackyard.kernel.storage.branches import Branch
 from stackyard.kernel.storage.database import Database
 
@@ -70,6 +70,22 @@ def test_nothing_to_do_costs_little_and_imports_no_alembic(database: Database) -
     assert float(told[2]) < 0.3
 
 
+def test_a_process_of_its_own_brings_the_database_to_the_same_heads(database: Database, tmp_path: Path) -> None:
+    assert apart.upgrade(database, rooms())
+    assert not apart.upgrade(database, rooms())
+    with database.read() as tx:
+        assert branches.current(tx) == {branch.head() for branch in branches.branches(rooms())}
+    here = Database(f"sqlite:///{tmp_path}/here.db")
+    assert migrations.upgrade(here, rooms())
+    assert _tables(here) == _tables(database)
+    here.close()
+
+
+def _tables(database: Database) -> list[str]:
+    with database.read() as tx:
+        return [row.sql for row in tx.all(sa.text("SELECT sql FROM sqlite_master ORDER BY name"))]
+
+
 def test_two_servers_that_start_together_migrate_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/cloud.db"
     outcomes: list[bool] = []
@@ -121,6 +137,8 @@ def test_a_database_of_a_newer_stackyard_is_refused(database: Database) -> None:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = 'kernel_9999'"))
     with pytest.raises(RuntimeError, match="newer"):
         migrations.upgrade(database, [])
+    with pytest.raises(RuntimeError, match="^The database does not fit this Stackyard.*newer"):
+        apart.upgrade(database, [])
 
 
 def test_files_with_the_same_number_are_refused(tmp_path: Path) -> None:
