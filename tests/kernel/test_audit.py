@@ -12,8 +12,8 @@ import httpx
 import pytest
 from pycadf import event, host, reason, resource
 
+from stackyard.kernel.observe.posts import MOST_WAITING, Posts
 from stackyard.kernel.observe.rotated import RotatedFile
-from stackyard.kernel.observe.sinks import MOST_WAITING, Posts
 from stackyard.testing.cloud import RunningCloud, cloud
 
 NETWORKS = "/networking/v2.0/networks"

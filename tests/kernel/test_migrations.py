@@ -137,7 +137,7 @@ def test_a_database_of_a_newer_stackyard_is_refused(database: Database) -> None:
         tx.execute(sa.text("UPDATE alembic_version SET version_num = 'kernel_9999'"))
     with pytest.raises(RuntimeError, match="newer"):
         migrations.upgrade(database, [])
-    with pytest.raises(RuntimeError, match="^The database does not fit this Stackyard.*newer"):
+    with pytest.raises(RuntimeError, match=r"^The database does not fit this Stackyard.*newer"):
         apart.upgrade(database, [])
 
 

@@ -2,14 +2,22 @@
 
 oslo.policy asks Python's `inspect` about every check each time it is asked, and parses its left side again; with five
 checks in a rule that took longer than finding the object. What is not known here is left to oslo.policy itself.
+
+Of oslo.policy only the language is loaded. Its enforcer and its check that asks a server would bring oslo.config,
+requests and what belongs to them: 10 MB that no rule of ours needs.
 """
 
 import ast
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, cast
 
 from oslo_policy import _checks as checks
-from oslo_policy import policy as oslo
+from oslo_policy import _parser as parser
+
+if TYPE_CHECKING:
+    from oslo_policy.policy import Enforcer
 
 Credentials = dict[str, Any]
 #: What oslo.policy makes of a check string.
@@ -18,6 +26,35 @@ Parsed = checks.BaseCheck
 Check = Callable[[Mapping[str, Any], Credentials], bool]
 #: A rule by its name, None when there is none: "rule:name" looks it up when it is asked.
 Rules = Callable[[str], Check | None]
+
+
+class _Plugins(Mapping[str, Any]):
+    """Kinds of checks that other packages bring (`http:` is one), by name. Each is loaded when a rule names it; left to
+    itself the parser loads all of them with its first rule."""
+
+    @cached_property
+    def _found(self) -> dict[str, EntryPoint]:
+        return {each.name: each for each in entry_points(group="oslo.policy.rule_checks")}
+
+    def __getitem__(self, kind: str) -> Any:
+        return self._found[kind].load()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._found
+
+
+checks.extension_checks = cast(dict[str, Any], _Plugins())
+
+
+def parse(rule: Any) -> Parsed:
+    """A rule as policy files have it: a check string, or lists of checks. One that cannot be understood denies."""
+    return parser.parse_rule(rule)
 
 
 def compiled(name: str, check: Parsed, rules: Rules, book: Any) -> Check:
@@ -43,7 +80,7 @@ def compiled(name: str, check: Parsed, rules: Rules, book: Any) -> Check:
             return _role(check.match)
         case checks.GenericCheck():
             return _generic(check)
-    enforcer = cast(oslo.Enforcer, book)
+    enforcer = cast("Enforcer", book)
     return lambda target, credentials: bool(check(target, credentials, enforcer, name))
 
 

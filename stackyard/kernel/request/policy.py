@@ -8,46 +8,40 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from oslo_policy import policy as oslo
+import yaml
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.resource import Allow, Field
 from stackyard.kernel.declare.room import Room
-from stackyard.kernel.request.checks import Check, Parsed, compiled
+from stackyard.kernel.request.checks import Check, Parsed, compiled, parse
 
 
 class RuleBook:
     """One room's rules by name. Each is parsed and made a function when it is first asked for: a start parses none.
 
-    texts: check strings, or checks that are parsed already. scopes: the scopes of tokens a rule takes (none: any).
+    texts: rules as policy files have them, by name. scopes: the scopes of tokens a rule takes (none: any).
     """
 
-    def __init__(
-        self, texts: Mapping[str, str | Parsed], scopes: Mapping[str, tuple[str, ...]] | None = None
-    ) -> None:
+    def __init__(self, texts: Mapping[str, Any], scopes: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.texts = texts
         self._scopes = scopes or {}
         self._functions: dict[str, Check] = {}
 
     @cached_property
-    def rules(self) -> oslo.Rules:
+    def rules(self) -> Mapping[str, Parsed]:
         """All of them parsed, as oslo.policy's own checks expect them of their enforcer."""
-        return oslo.Rules({name: self._parsed(name) for name in self.texts})
+        return {name: parse(text) for name, text in self.texts.items()}
 
     def check(self, name: str) -> Check | None:
         """A rule as a function; None when there is none of that name."""
         if name not in self._functions and name in self.texts:
-            self._functions[name] = compiled(name, self._parsed(name), self.check, self)
+            self._functions[name] = compiled(name, parse(self.texts[name]), self.check, self)
         return self._functions.get(name)
 
     def takes(self, name: str, scope: str) -> bool:
         """Whether the rule takes tokens of that scope at all."""
         scopes = self._scopes.get(name)
         return not scopes or scope in scopes
-
-    def _parsed(self, name: str) -> Parsed:
-        text = self.texts[name]
-        return oslo.RuleDefault(name, text).check if isinstance(text, str) else text
 
 
 class Policies:
@@ -90,7 +84,14 @@ def attribute_rule(allow: Allow, field: Field) -> Allow:
 
 def _book(room: Room, overrides: Path | None) -> RuleBook:
     rules = list(rules_of(room))
-    texts: dict[str, str | Parsed] = {rule.name: rule.check for rule in rules}
+    texts: dict[str, Any] = {rule.name: rule.check for rule in rules}
     if overrides and overrides.exists():
-        texts.update(oslo.Rules.load(overrides.read_text()))
+        texts |= _read(overrides)
     return RuleBook(texts, {rule.name: rule.scopes for rule in rules})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found = yaml.safe_load(file.read_text()) or {}
+    if not isinstance(found, dict):
+        raise ValueError(f"{file} is no policy file: it must map names of rules to rules")
+    return found

@@ -1,5 +1,5 @@
-"""Migrations in a process of their own. Alembic with all it loads is a sixth of a server's memory, and it is needed once
-in the life of a version: a program that ends gives that back, and the server goes on as after any other start."""
+"""Migrations in a process of their own. Alembic with all it loads is a sixth of a server's memory, and it is needed
+once in the life of a version: a program that ends gives that back, and the server goes on as after any other start."""
 
 import subprocess
 import sys
@@ -27,7 +27,8 @@ def upgrade(database: Database, rooms: Iterable[Room]) -> bool:
     if not behind(database, wanted):
         return False
     task = _Task(database.url, [(each.label, str(each.folder)) for each in wanted])
-    done = subprocess.run([sys.executable, "-m", __name__], input=msgspec.json.encode(task), capture_output=True)
+    command = [sys.executable, "-m", __name__]
+    done = subprocess.run(command, input=msgspec.json.encode(task), capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.decode(errors="replace").strip() or "the migrations ended without a word")
     return True

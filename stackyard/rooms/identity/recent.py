@@ -1,4 +1,4 @@
-"""What was asked for lately, kept in memory: at most so much, and what nobody has asked for longest is forgotten first."""
+"""What was asked for lately, kept in memory: at most so much; what nobody has asked for longest is forgotten first."""
 
 import threading
 from collections.abc import Hashable
