@@ -5,10 +5,12 @@ import time
 from collections.abc import Sequence
 from queue import Empty, Full, Queue
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 import requests
 
-from stackyard.kernel.observe.sinks import Count
+if TYPE_CHECKING:
+    from stackyard.kernel.observe.sinks import Count
 
 log = logging.getLogger("stackyard.audit")
 
@@ -22,7 +24,7 @@ class Posts:
     """An HTTP endpoint: notifications are posted as JSON arrays, in order, from a thread of its own, again and again
     until the endpoint takes them (2xx) or refuses them for good (4xx, but 408 and 429)."""
 
-    def __init__(self, url: str, count: Count) -> None:
+    def __init__(self, url: str, count: "Count") -> None:
         self._url = url
         self._count = count
         self._waiting: Queue[bytes] = Queue(MOST_WAITING)

@@ -2,8 +2,8 @@
 
 import msgspec
 
+from stackyard.kernel.recent import Recent
 from stackyard.kernel.storage.database import Transaction
-from stackyard.rooms.identity.recent import Recent
 from stackyard.rooms.identity.resources.catalog.store import catalog
 from stackyard.rooms.identity.resources.token import store as counters
 

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from stackyard.kernel.caller import Caller
+from stackyard.kernel.recent import Recent
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock, Services
 from stackyard.rooms.identity.errors import unauthenticated
-from stackyard.rooms.identity.recent import Recent
 from stackyard.rooms.identity.resources.catalog.remembered import Catalogs
 from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.project import store as projects

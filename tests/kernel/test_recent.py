@@ -1,6 +1,6 @@
-"""What identity remembers stays small, and what is in use stays in it."""
+"""What is kept in memory stays small, and what is in use stays in it."""
 
-from stackyard.rooms.identity.recent import Recent
+from stackyard.kernel.recent import Recent
 
 
 def test_more_than_so_much_is_never_kept() -> None:
