@@ -170,7 +170,8 @@ def _value(each: Field) -> Any:
         return each.default() if callable(each.default) else each.default
     if each.name.endswith("_id") or each.null:
         return SOMETHING if each.name.endswith("_id") else None
-    return _OF_STORAGE[each.kind.storage]
+    value = _OF_STORAGE[each.kind.storage]
+    return value[: each.kind.length] if isinstance(value, str) else value
 
 
 _OF_STORAGE = {

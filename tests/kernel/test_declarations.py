@@ -67,6 +67,7 @@ def test_another_project_neither_sees_nor_guesses_an_object(toy: Toy) -> None:
             assert toy(method, f"/v1/boxes/{key}", body, OTHER).status_code == 404
     assert toy("GET", "/v1/boxes", token=OTHER).json == {"boxes": []}
     assert toy("GET", f"/v1/boxes?marker={box['id']}", token=ADMIN).status_code == 200
+    assert toy("GET", f"/v1/boxes?marker={box['id']}", token=OTHER).status_code == 400
 
 
 def test_policy_is_asked_before_the_schema_and_the_token_before_both(toy: Toy) -> None:

@@ -13,7 +13,7 @@ from stackyard.kernel.declare.kinds import invalid
 from stackyard.kernel.declare.resource import Field, Resource
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.request.shapes import read_query
-from stackyard.kernel.storage.database import Record
+from stackyard.kernel.storage.database import Json, Record
 from stackyard.kernel.storage.statements import Statement, parameter
 from stackyard.kernel.work import Work
 
@@ -93,7 +93,7 @@ def page(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[s
     """The page that the query string asks for. Raises BadRequest for a bad limit, marker, sort or filter."""
     marker = dict(raw).get("marker") if dialect.paging else None
     listed = _listed(work, resource, dialect, [each for each in raw if each[0] != "marker"])
-    statement = listed.after(_after(work, resource, listed.keys, marker)) if marker else listed.first
+    statement = listed.after(_after(work, resource, listed.keys, raw, marker)) if marker else listed.first
     return _cut(work.tx.all(statement), listed.limit, listed.backwards, resource.id_field, marker is not None)
 
 
@@ -235,19 +235,30 @@ def _default_order(resource: Resource) -> str:
     return "created_at" if "created_at" in resource.all_fields else resource.id_field
 
 
+def _comparable(column: "sa.Column[Any]") -> Any:
+    if isinstance(column.type, sa.Boolean):
+        return sa.cast(column, sa.Integer)
+    return sa.type_coerce(column, sa.Text) if isinstance(column.type, Json) else column
+
+
 def _ordered(resource: Resource, name: str) -> Any:
-    """The column as it sorts: nulls count as the least value, so that a marker on one works."""
-    each, column = resource.all_fields[name], resource.table.c[name]
+    """The column as it sorts: as what is stored, nulls as the least value, so that a marker on one works, and no before
+    yes on every database."""
+    each, column = resource.all_fields[name], _comparable(resource.table.c[name])
     if not each.null:
         return column
     return sa.func.coalesce(column, "" if each.kind.storage in ("text", "json") else sa.literal(-1).cast(sa.BigInteger))
 
 
-def _after(work: Work, resource: Resource, keys: list[tuple[str, bool]], marker: str) -> Any:
+def _after(
+    work: Work, resource: Resource, keys: list[tuple[str, bool]], raw: Sequence[tuple[str, str]], marker: str
+) -> Any:
     """Rows that come after the marker in this order: the first differing key decides."""
-    table = resource.table
     columns = [_ordered(resource, name).label(f"k{index}") for index, (name, _) in enumerate(keys)]
-    at = work.tx.one(sa.select(*columns).where(table.c[resource.id_field] == marker))
+    known = visible_rows(work, resource).where(resource.table.c[resource.id_field] == marker)
+    if resource.narrow:
+        known = resource.narrow(work, known, read_query(resource.list_query, raw, work.version))
+    at = work.tx.one(known.with_only_columns(*columns))
     if at is None:
         raise _unknown_marker(marker, resource.name)
     alternatives = []
@@ -279,7 +290,7 @@ def _filtered(
 def _narrowed(statement: Any, resource: Resource, dialect: Dialect, name: str, values: list[str]) -> Any:
     each = resource.all_fields.get(name)
     if each is not None and each.filter and each.stored and each.read:
-        return statement.where(resource.table.c[name].in_([_filter_value(each, text) for text in values]))
+        return statement.where(_one_of(resource.table.c[name], each, values))
     base, _, operator = name.rpartition("__")
     each = resource.all_fields.get(base)
     if dialect.text_filters and operator in _TEXT_FILTERS and each is not None and each.filter and each.stored:
@@ -289,9 +300,16 @@ def _narrowed(statement: Any, resource: Resource, dialect: Dialect, name: str, v
     return statement
 
 
+def _one_of(column: Any, each: Field, values: list[str]) -> Any:
+    """The filter of a field: any of the values; nothing means those without one, where that is no text."""
+    wanted = [_filter_value(each, text) for text in values]
+    given = column.in_([value for value in wanted if value is not None])
+    return sa.or_(column.is_(None), given) if None in wanted else given
+
+
 def _filter_value(each: Field, text: str) -> Any:
-    if each.null and text == "":
-        return text
     if each.kind.storage == "text":
         return text
+    if each.null and text == "":
+        return None
     return each.kind.parse(text, each.name, False)

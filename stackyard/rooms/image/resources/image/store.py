@@ -1,7 +1,6 @@
 """The rows of images with their tags and properties: queries, and the form in which answers carry them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -171,17 +170,16 @@ def _within(bound: Bound) -> Any:
 
 
 def _compared(moment: Moment) -> Any:
-    """Answers show whole seconds, so a second is what is compared with: it ends where the next begins."""
+    """Answers show whole seconds, so a second is what is compared with, to its last microsecond."""
     column = resource.IMAGE.table.c[moment.column]
-    first = moment.when.replace(microsecond=0)
-    after = first + timedelta(seconds=1)
+    first, last = (moment.when.replace(microsecond=each) for each in (0, 999_999))
     comparisons = {
-        "gt": column >= after,
+        "gt": column > last,
         "gte": column >= first,
         "lt": column < first,
-        "lte": column < after,
-        "eq": sa.and_(column >= first, column < after),
-        "neq": sa.or_(column < first, column >= after),
+        "lte": column <= last,
+        "eq": sa.and_(column >= first, column <= last),
+        "neq": sa.or_(column < first, column > last),
     }
     return comparisons[moment.operator]
 
