@@ -52,6 +52,7 @@ from stackyard.rooms.container.room import ROOM as CONTAINER
 from stackyard.rooms.identity import facade as identity
 from stackyard.rooms.identity.room import ROOM as IDENTITY
 from stackyard.rooms.image import facade as image
+from stackyard.rooms.image.driver import SharedStore
 from stackyard.rooms.image.room import ROOM as IMAGE
 from stackyard.rooms.network import facade as network
 from stackyard.rooms.network.driver import NetworkDriver
@@ -63,7 +64,11 @@ if TYPE_CHECKING:
     from stackyard.rooms.network.drivers.native.driver import NativeDriver
 
 ROOMS: Sequence[Room] = (IDENTITY, PLACEMENT, IMAGE, NETWORK, CONTAINER)
-CONTRACTS: Mapping[str, type] = {"container": ContainerDriver, "network": NetworkDriver}
+CONTRACTS: Mapping[str, type] = {
+    "container": ContainerDriver, "network": NetworkDriver, IMAGE.name: SharedStore,
+}  # fmt: skip
+#: What servers tell each other to have a repair run soon.
+_REPAIR = "repair"
 
 #: The image every cloud starts with, built on the machine itself: no registry is needed.
 FIRST_IMAGE = "cirros"
@@ -170,11 +175,13 @@ class Cloud:
         observer.tracer = tracer(self.settings.traces, os.environ, "stackyard", _place(self.settings))
         self.nodes = ConnectedNodes(CONTRACTS, {"servers": (ServerList, self.authority)}, watch=observer.calling)
         self.book.on_interrupt(self.nodes.interrupt)
+        self.bulletin.on(_REPAIR, self._signal)
+        name = self._facts().hostname
         self.services = Services(
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
             clock=self.clock or cloud_clock(self.database), nodes=self.nodes, settings=self.settings, bound={},
-            signal=self._signal, unified_limits=identity.unified_limits,
-            holdings=Holdings(self.rooms),
+            signal=self._signal, signal_all=self._signal_all, unified_limits=identity.unified_limits,
+            holdings=Holdings(self.rooms), host=name,
         )  # fmt: skip
         of_rooms = (each for room in self.rooms for each in room.reconcilers)
         self.reconcilers = Reconcilers(
@@ -184,9 +191,7 @@ class Cloud:
             self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ),
             place=None if self.database.is_sqlite else _place(self.settings),
         )  # fmt: skip
-        self.node = Node(
-            self._facts().hostname, {}, CONTRACTS, self._facts, {"servers": ServerList}, observer=observer
-        )
+        self.node = Node(name, {}, CONTRACTS, self._facts, {"servers": ServerList}, observer=observer)
         self.authority.own_node = self.node.name
         self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
         self.neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
@@ -221,6 +226,10 @@ class Cloud:
     def _signal(self, name: str) -> None:
         self.reconcilers.signal(name)
 
+    def _signal_all(self, tx: Transaction, name: str) -> None:
+        self.bulletin.post(tx, _REPAIR, name)
+        tx.after_commit(partial(self._signal, name))
+
     def _validate(self, tx: Transaction, token: str) -> Caller:
         return cast(Caller, self.services.bound["identity"].validate(tx, token))
 
@@ -254,6 +263,7 @@ class Cloud:
     def connect(self) -> None:
         """Connect this host's node. Its drivers re-attach to what runs."""
         self.node.carry(self.drivers() if callable(self.drivers) else self.drivers)
+        self.node.carry({IMAGE.name: image.shared_store(self.services)} if IMAGE in self.rooms else {})
         ours, theirs = pair()
         self.nodes.attach(ours)
         self.node.connect(theirs)

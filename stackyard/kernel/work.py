@@ -80,6 +80,8 @@ class Services:
 
     `settings` are the cloud's (region, base URL, state directory, …); `bound` holds what a room binds at start for its
     own later use, keyed by the room's name (a token cipher, an image store).
+    `signal(name)` has a reconciler run soon on this server, `signal_all(tx, name)` on every server once a transaction
+    has committed. `host` is the name of the node that this server has on its own machine.
     `unified_limits` is Keystone's book of limits, which quotas ask; `holdings` knows what projects own in every room.
     """
 
@@ -91,6 +93,8 @@ class Services:
     settings: Any
     bound: dict[str, Any]
     signal: Callable[[str], None]
+    signal_all: Callable[[Transaction, str], None] = field(default=lambda tx, name: None)
+    host: str = ""
     unified_limits: UnifiedLimits = no_unified_limits
     holdings: Holdings = field(default_factory=Holdings)
 

@@ -59,6 +59,7 @@ class RunningCloud(Doors):
     clock: Clock = field(default_factory=SystemClock)
     crash_hook: CrashHook | None = None
     threads: int = 8
+    facts: HostFacts = FACTS
 
     def __post_init__(self) -> None:
         #: When operations go on, and whether they succeed.
@@ -70,8 +71,9 @@ class RunningCloud(Doors):
             "container": FakeContainers(self.worlds.container),
             "network": FakeNetworks(self.settings.cloud_id, self.worlds.network),
         }
+        facts = self.facts if self.drivers is None else None
         self.cloud = Cloud(
-            settings=self.settings, drivers=drivers, clock=self.clock, facts=FACTS if self.drivers is None else None,
+            settings=self.settings, drivers=drivers, clock=self.clock, facts=facts,
             threads=self.threads, crash_hook=self._reach,
         )  # fmt: skip
         self.transitions.begin()
@@ -170,15 +172,16 @@ def cloud(
     clock: Clock | None = None,
     crash_hook: CrashHook | None = None,
     threads: int = 8,
+    facts: HostFacts = FACTS,
     **settings: Any,
 ) -> Iterator[RunningCloud]:
     """A cloud with its state in `folder`, on fake drivers unless others are given. `threads=0`: operations wait for
-    `running.cloud.workers.run_all()` in the test's thread. `running.transitions` says when others go on. `settings`:
-    those of `kernel.settings.Settings`."""
-    chosen = Settings(state_dir=folder, port=free_port(), password_cost=4, **settings)
+    `running.cloud.workers.run_all()` in the test's thread. `running.transitions` says when others go on. `facts`: what
+    the fake host is and has. `settings`: those of `kernel.settings.Settings`."""
+    chosen = Settings(state_dir=folder, **{"port": free_port(), "password_cost": 4} | settings)
     running = RunningCloud(
         settings=chosen, worlds=worlds or Worlds(), drivers=drivers, clock=clock or SystemClock(),
-        crash_hook=crash_hook, threads=threads,
+        crash_hook=crash_hook, threads=threads, facts=facts,
     )  # fmt: skip
     running.start()
     try:

@@ -29,7 +29,7 @@ SUBJECTS: dict[str, set[str]] = {
         "audited.py", "compliance.py", "credentials.py", "directories.py", "keys.py", "mirror.py", "passwords.py",
         "render.py", "rotation.py", "rows.py", "throttle.py",
     },
-    "image": {"claims.py", "download.py", "formats.py", "intake.py", "ranges.py", "vault.py"},
+    "image": {"claims.py", "download.py", "fetches.py", "formats.py", "intake.py", "ranges.py", "vault.py"},
     "network": {"addresses.py", "applied.py", "dataplane.py", "homes.py", "ipam.py", "specs.py"},
     "container": {"names.py"},
     "placement": {"capacity.py"},

@@ -150,6 +150,43 @@ def test_work_of_one_name_is_done_by_one_server_at_a_time(database: Database, ot
     assert told == ["first", "second"]
 
 
+def test_a_name_is_held_by_one_server_until_it_lets_go(database: Database, other: Database) -> None:
+    assert database.locks.take("image")
+    assert not other.locks.take("image")
+    assert other.locks.take("another image")
+    assert database.locks.stands("image")
+    database.locks.release("image")
+    assert not database.locks.stands("image")
+    assert other.locks.take("image")
+
+
+def test_a_name_is_held_no_longer_than_its_server_lives(database: Database, url: str) -> None:
+    holds = (
+        "import sys, time; from stackyard.kernel.storage.database import Database\n"
+        "print(Database(sys.argv[1]).locks.take('image'), flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", holds, url], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "True\n"
+    assert not database.locks.take("image")
+    child.kill()
+    child.wait()
+    eventually(lambda: database.locks.take("image"))
+
+
+def test_a_name_does_not_stand_once_the_database_was_away(server: Postgres, database: Database) -> None:
+    assert database.locks.take("image")
+    server.stop()
+    with pytest.raises(Unavailable):
+        database.locks.take("another image")
+    server.start()
+    database.wait_for_answer(10)
+    assert not database.locks.stands("image")
+    database.locks.release("image")
+    assert database.locks.take("image")
+    assert database.locks.stands("image")
+
+
 # ------------------------------------------------------------------------------------------ what one tells the others
 
 

@@ -24,6 +24,7 @@ from stackyard.kernel.declare.kinds import Kind
 from stackyard.kernel.errors import Conflict, Unavailable
 from stackyard.kernel.observe.observer import Observer
 from stackyard.kernel.storage.engines import meaning, open_engine, reported, say, translated
+from stackyard.kernel.storage.shared_locks import SharedLocks
 from stackyard.kernel.storage.statements import Compiled, Statement, delete_by, insert_into, select_by, update_by
 from stackyard.kernel.storage.statements import Record as Record
 from stackyard.kernel.storage.writer import Writer
@@ -288,6 +289,7 @@ class Database:
         self.engine = open_engine(url)
         # A queue in the process, so that of each server only one waits for its turn with a connection in hand.
         self.writer = Writer(self._connect, _WRITING[self.engine.dialect.name])
+        self.locks = SharedLocks(self.engine)
         self._readers: list[Connection] = []
         sa.event.listen(self.engine, "invalidate", self._forget_idle)
         self._current = threading.local()
@@ -424,6 +426,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self.locks.close()
         self._forget_idle()
         self.engine.dispose()
 

@@ -1,7 +1,8 @@
 """Claims: at most one live writer per image, and an end to the claim when its process ends, however it ends.
 
-A claim is an advisory lock on a file of its own, so that a repair run by another process (`stackyard reconcile`) sees
-which uploads are alive, and a killed server leaves none behind.
+Among the processes of a machine a claim is an advisory lock on a file of its own, among the servers of a cloud a name
+in their database. Both end with their holder, so that a repair anywhere sees which uploads are alive, and a killed
+server leaves none behind.
 """
 
 import fcntl
@@ -11,21 +12,29 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from stackyard.kernel.storage.shared_locks import SharedLocks
+
 
 class Claim:
     """The right to write an image's data, held until `release` (or the end of a `with` block, or of the process)."""
 
-    def __init__(self, path: Path, handle: int) -> None:
-        self._path = path
+    def __init__(self, path: Path, handle: int, locks: SharedLocks) -> None:
+        self.path = path
         self._handle = handle
+        self._locks = locks
+
+    def stands(self) -> bool:
+        """Whether nobody else can have had it since it was taken: it is lost when the database goes away."""
+        return self._handle >= 0 and self._locks.stands(_name(self.path))
 
     def release(self) -> None:
         """Give the claim back; safe to repeat."""
         if self._handle < 0:
             return
         handle, self._handle = self._handle, -1
+        self._locks.release(_name(self.path))
         # Removed while still locked: whoever opened it meanwhile sees that the name is gone and tries again.
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         os.close(handle)
 
     def __enter__(self) -> "Claim":
@@ -43,10 +52,11 @@ class Claim:
 
 
 class Claims:
-    """The claims on images below one state directory."""
+    """The claims on images of one server. `directory`: where its files are."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, locks: SharedLocks) -> None:
         self._directory = directory
+        self._locks = locks
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def take(self, image_id: str, *, patience: float = 0.0) -> Claim | None:
@@ -68,8 +78,23 @@ class Claims:
                 os.close(handle)
                 return None
             if _still_named(handle, path):
-                return Claim(path, handle)
+                return self._shared(Claim(path, handle, self._locks))
             os.close(handle)
+
+    def _shared(self, claim: Claim) -> Claim | None:
+        """The claim, once no other server has it."""
+        try:
+            taken = self._locks.take(_name(claim.path))
+        except BaseException:
+            claim.release()
+            raise
+        if not taken:
+            claim.release()
+        return claim if taken else None
+
+
+def _name(path: Path) -> str:
+    return f"image {path.name}"
 
 
 def _still_named(handle: int, path: Path) -> bool:

@@ -2,6 +2,8 @@
 
 A store keeps whole objects under a key. An object is there completely or not at all: `put` makes it appear in one
 instant, after its last byte is safe. A store knows nothing of images, callers or formats.
+
+Each server of a cloud has a store, and shares it: the others read what only it has.
 """
 
 from collections.abc import Iterator
@@ -29,7 +31,18 @@ class Stored:
     size: int
 
 
-class Store(Protocol):
+class SharedStore(Protocol):
+    """What a server's store is for the other servers of the cloud."""
+
+    #: What tells this store from every other one. Servers whose stores are one place have one id.
+    id: str
+
+    def open(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bytes from `offset` (at most `length` of them) in chunks. An object deleted meanwhile is still read to
+        its end. Raises NoData at once, not at the first chunk."""
+
+
+class Store(SharedStore, Protocol):
     """A place for image bytes. Every method may be called again after a crash and is safe to repeat."""
 
     #: What the API calls this store.
@@ -39,10 +52,6 @@ class Store(Protocol):
     def put(self, key: str, chunks: Iterator[bytes]) -> int:
         """Keep what `chunks` yields under `key`, replacing what was there; returns its size in bytes. When `chunks`
         raises, nothing is kept and the error passes through. Raises StoreFull, StoreFailed. One writer a key."""
-
-    def open(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """The bytes from `offset` (at most `length` of them) in chunks. An object deleted meanwhile is still read to
-        its end. Raises NoData at once, not at the first chunk."""
 
     def size(self, key: str) -> int | None:
         """The size of the object in bytes, None when there is none."""

@@ -8,6 +8,7 @@ from stackyard.kernel.caller import service_caller
 from stackyard.kernel.errors import Conflict, NotFound
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services, Work
+from stackyard.rooms.image.driver import SharedStore
 from stackyard.rooms.image.resources.image import data, rules, store
 from stackyard.rooms.image.resources.image.attributes import Wanted
 from stackyard.rooms.image.vault import vault
@@ -46,9 +47,14 @@ def find(work: Work, name_or_id: str) -> Image | None:
     return _image(rules.loaded(work, usable[0])) if usable else None
 
 
+def shared_store(services: Services) -> SharedStore:
+    """This server's store, as the other servers of the cloud may use it."""
+    return vault(services).store
+
+
 def open(services: Services, image_id: str, offset: int = 0) -> Iterator[bytes]:
     """The bytes of an active image from `offset`, in chunks, without a transaction held; whoever asks has found the
-    image before. Raises NotFound when the image is gone or has no data, Unavailable when the store has lost it."""
+    image before. Raises NotFound when the image is gone or has no data, Unavailable when no store can give it now."""
     with services.database.read() as tx:
         record = store.row(_own_work(services, tx), image_id)
     if record is None or record.status not in data.HAS_DATA:

@@ -24,6 +24,7 @@ from stackyard.kernel.request.routing import Router
 from stackyard.kernel.storage import migrations
 from stackyard.kernel.storage.database import Database, Transaction
 from stackyard.kernel.work import Services, SystemClock, Work
+from stackyard.rooms.image.drivers.files import ID
 from stackyard.rooms.image.resources.image.resource import IMAGE
 from stackyard.rooms.image.room import ROOM
 
@@ -131,10 +132,9 @@ class Glance:
         return [each["name"] for each in answer.json()["images"]]
 
     def files(self) -> list[str]:
-        """Every file below the store's directory."""
-        return sorted(
-            str(each.relative_to(self.folder / "images")) for each in self.folder.glob("images/**/*") if each.is_file()
-        )
+        """Every file below the store's directory, but the one with the store's id."""
+        found = (each for each in self.folder.glob("images/**/*") if each.is_file() and each.name != ID)
+        return sorted(str(each.relative_to(self.folder / "images")) for each in found)
 
     def work(self, tx: Transaction, who: str) -> Work:
         """A unit of work as a project's member, or as the caller of a whole token."""
@@ -145,9 +145,8 @@ class Glance:
         with self.database.write() as tx:
             for each in (IMAGE.table, *ROOM.tables):
                 tx.delete(each)
-        for each in self.folder.glob("images/**/*"):
-            if each.is_file():
-                each.unlink()
+        for each in self.files():
+            (self.folder / "images" / each).unlink()
         self.services.settings.base_url = self.url
 
 

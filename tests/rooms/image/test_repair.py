@@ -9,12 +9,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from stackyard.kernel.storage.shared_locks import SharedLocks
 from stackyard.rooms.image import reconcile
 from stackyard.rooms.image.claims import Claims
 from stackyard.rooms.image.driver import NoData, Stored
 from stackyard.rooms.image.drivers.files import FileStore
-from stackyard.rooms.image.resources.image import resource
+from stackyard.rooms.image.resources.image import resource, store
 from stackyard.rooms.image.vault import staged, vault
 from tests.rooms.image.glance import ALICE, OCTETS, Glance, wait_until
 
@@ -56,9 +58,9 @@ def test_an_upload_that_died_before_it_was_recorded_is_undone(glance: Glance) ->
 
 def test_bytes_without_an_image_are_removed_and_those_of_images_kept(glance: Glance) -> None:
     kept = glance.active(b"kept")
-    store = vault(glance.services).store
-    store.put("0f7a2c1e-0000-4000-8000-000000000000", iter([b"orphan"]))
-    store.put(staged("0f7a2c1e-0000-4000-8000-000000000000"), iter([b"orphan"]))
+    held = vault(glance.services).store
+    held.put("0f7a2c1e-0000-4000-8000-000000000000", iter([b"orphan"]))
+    held.put(staged("0f7a2c1e-0000-4000-8000-000000000000"), iter([b"orphan"]))
     report = reconcile.run(glance.services)
     assert len(report.repaired) == 2
     assert glance.files() == [kept["id"]]
@@ -72,6 +74,59 @@ def test_missing_bytes_are_reported_and_the_image_kept(glance: Glance) -> None:
     report = reconcile.run(glance.services)
     assert (report.repaired, len(report.failed)) == ([], 1)
     assert glance.show(image["id"])["status"] == "active"
+
+
+def _copies(glance: Glance) -> list[tuple[str, str]]:
+    with glance.database.read() as tx:
+        return [(each.key, each.store) for each in store.copies(glance.work(tx, "ops"))]
+
+
+def test_data_of_a_version_that_recorded_no_copies_is_served_and_recorded(glance: Glance) -> None:
+    image = glance.active(b"old")
+    with glance.database.write() as tx:
+        tx.delete(store.COPIES)
+    assert glance("GET", f"/v2/images/{image['id']}/file").content == b"old"
+    assert [each.kind for each in reconcile.check(glance.services)] == ["image.unrecorded"]
+    assert len(reconcile.run(glance.services).repaired) == 1
+    assert _copies(glance) == [(image["id"], vault(glance.services).store.id)]
+    assert glance.files() == [image["id"]]
+    assert reconcile.check(glance.services) == []
+
+
+@pytest.mark.parametrize(("left", "kept"), [(b"good data", True), (b"other one", False)])
+def test_what_a_crash_left_of_another_servers_image_is_proved_and_kept_or_removed(
+    glance: Glance, left: bytes, kept: bool
+) -> None:
+    image = glance.active(b"good data")
+    held = vault(glance.services).store
+    with glance.database.write() as tx:
+        tx.update(store.COPIES, {"store": "another", "host": "elsewhere"}, key=image["id"])
+    held.put(image["id"], iter([left]))
+    assert len(reconcile.run(glance.services).repaired) == 1
+    assert (glance.files() == [image["id"]]) == kept
+    assert _copies(glance) == [(image["id"], "another")] + [(image["id"], held.id)] * kept
+    assert reconcile.check(glance.services) == []
+
+
+def test_data_of_a_restored_image_of_another_size_is_reported_and_touched_by_nobody(glance: Glance) -> None:
+    image = glance.active(b"whole")
+    with glance.database.write() as tx:
+        tx.delete(store.COPIES)
+    vault(glance.services).store.put(image["id"], iter([b"cut"]))
+    assert reconcile.run(glance.services).repaired == []
+    assert [each.kind for each in reconcile.check(glance.services)] == ["image.unrecorded"]
+    assert glance.files() == [image["id"]]
+
+
+def test_a_copy_that_was_lost_is_forgotten_while_others_have_the_data(glance: Glance) -> None:
+    image = glance.active()
+    with glance.database.write() as tx:
+        store.add_copy(glance.work(tx, "ops"), image["id"], "another", "elsewhere")
+    vault(glance.services).store.delete(image["id"])
+    assert [each.kind for each in reconcile.check(glance.services)] == ["image.lost"]
+    assert len(reconcile.run(glance.services).repaired) == 1
+    assert _copies(glance) == [(image["id"], "another")]
+    assert reconcile.check(glance.services) == []
 
 
 def test_what_somebody_is_writing_is_left_alone(glance: Glance) -> None:
@@ -90,14 +145,16 @@ def test_what_somebody_is_writing_is_left_alone(glance: Glance) -> None:
 
 def test_a_killed_process_gives_its_claim_back(tmp_path: Path) -> None:
     code = (
-        "import sys, time, pathlib; from stackyard.rooms.image.claims import Claims;"
-        f"claim = Claims(pathlib.Path({str(tmp_path)!r})).take('image'); print(bool(claim), flush=True); time.sleep(60)"
+        "import time, pathlib, sqlalchemy; from stackyard.kernel.storage.shared_locks import SharedLocks;"
+        "from stackyard.rooms.image.claims import Claims; locks = SharedLocks(sqlalchemy.create_engine('sqlite://'));"
+        f"claim = Claims(pathlib.Path({str(tmp_path)!r}), locks).take('image');"
+        "print(bool(claim), flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "True\n"
-        claims = Claims(tmp_path)
+        claims = Claims(tmp_path, SharedLocks(sa.create_engine("sqlite://")))
         assert claims.take("image") is None
         assert claims.take("another") is not None
     finally:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import RawIOBase
@@ -10,11 +11,14 @@ from pathlib import Path
 from stackyard.rooms.image.driver import NoData, Stored, StoreFailed, StoreFull
 
 CHUNK = 1 << 20
+#: The file with the store's id. It is no image's key, and goes into backups with the images.
+ID = "store.id"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class FileStore:
-    """The store of a single machine. The directory is made when missing and is readable by its owner only."""
+    """The store of one machine, or of those that share the directory. It is made when missing and is readable by its
+    owner only."""
 
     name = "files"
     description = "Files on the server's disk"
@@ -23,6 +27,7 @@ class FileStore:
         self._directory = directory
         self._partial = directory / ".partial"
         self._partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.id = _id(directory)
 
     def put(self, key: str, chunks: Iterator[bytes]) -> int:
         """See Store.put: written aside, flushed to the disk, then renamed."""
@@ -68,7 +73,7 @@ class FileStore:
             for entry in entries:
                 # A file deleted between the listing and the look at it is simply not there.
                 with suppress(FileNotFoundError):
-                    if entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
+                    if entry.is_file(follow_symlinks=False) and _is_key(entry.name):
                         found.append(Stored(entry.name, entry.stat(follow_symlinks=False).st_size))
         return found
 
@@ -82,8 +87,24 @@ class FileStore:
             (self._partial / _plain(key)).unlink(missing_ok=True)
 
 
+def _id(directory: Path) -> str:
+    """The id in the directory, made when there is none: whole, and the same for all that come at the same time."""
+    path = directory / ID
+    if not path.exists():
+        scratch = directory / f".{ID}.{uuid.uuid4().hex}"
+        scratch.write_text(uuid.uuid4().hex)
+        with suppress(FileExistsError):
+            path.hardlink_to(scratch)
+        scratch.unlink()
+    return path.read_text().strip()
+
+
+def _is_key(name: str) -> bool:
+    return bool(name) and name != ID and not name.startswith(".") and "/" not in name and "\x00" not in name
+
+
 def _plain(key: str) -> str:
-    if not key or key.startswith(".") or "/" in key or "\x00" in key:
+    if not _is_key(key):
         raise ValueError(f"'{key}' is not a key of an image store")
     return key
 
@@ -111,7 +132,8 @@ def _read(file: RawIOBase, offset: int, length: int | None) -> Iterator[bytes]:
         file.seek(offset)
         left = length
         while left is None or left > 0:
-            chunk = file.read(CHUNK if left is None else min(CHUNK, left))
+            with _translated():
+                chunk = file.read(CHUNK if left is None else min(CHUNK, left))
             if not chunk:
                 return
             left = None if left is None else left - len(chunk)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from stackyard.kernel.caller import service_caller
 from stackyard.kernel.errors import ApiError, BadRequest, Conflict, Forbidden, PayloadTooLarge, Unavailable
 from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
@@ -17,8 +18,8 @@ from stackyard.kernel.work import Services, Work
 from stackyard.rooms.image.claims import Claim
 from stackyard.rooms.image.driver import NoData, StoreFailed, StoreFull
 from stackyard.rooms.image.intake import Facts, Intake, too_large
-from stackyard.rooms.image.resources.image import resource, rules, store
-from stackyard.rooms.image.vault import staged, vault
+from stackyard.rooms.image.resources.image import copies, resource, rules, store
+from stackyard.rooms.image.vault import ROOM, staged, vault
 
 HAS_DATA = ("active", "deactivated")
 
@@ -120,6 +121,12 @@ def _arrived(work: Work, arrival: Arrival, facts: Facts) -> None:
     current = store.row(work, arrival.image.id)
     if current is None or current.status != arrival.image.status:
         raise Gone(f"Image {arrival.image.id} was deleted while its data arrived; the data was removed.")
+    if not arrival.claim.stands():
+        raise Unavailable(
+            f"The database went away while the data of image {current.id} arrived; nothing was kept.",
+            remedy="Upload it again.",
+        )
+    store.add_copy(work, arrival.key, vault(work.services).store.id, work.services.host)
     if arrival.goal == "active":
         activate(work, current, facts)
     else:
@@ -127,7 +134,7 @@ def _arrived(work: Work, arrival: Arrival, facts: Facts) -> None:
 
 
 def activate(work: Work, record: Record, facts: Facts) -> Record:
-    """Make the image active: its data is in the store."""
+    """Make the image active: its data is in a store."""
     changed = rows.change(
         work, resource.IMAGE, record, {"status": "active", "status_reason": None, **msgspec.structs.asdict(facts)}
     )
@@ -171,13 +178,14 @@ def locate(work: Work, image_id: str) -> Record:
 
 
 def reader(services: Services, record: Record, offset: int = 0, length: int | None = None) -> Callable[[], Portion]:
-    """A function that opens the data of an image that has some, to be called without a transaction. Raises Unavailable
-    when the store has lost it."""
+    """A function that opens the data of an image that has some, to be called without a transaction: it may be brought
+    from another server first, all of it, so that none of it is given before it is proved. Raises Unavailable when no
+    store can give it, NotFound when the image went meanwhile."""
 
     def opened() -> Portion:
         end = record.size if length is None else min(record.size, offset + length)
         try:
-            chunks = vault(services).store.open(record.id, offset, end - offset)
+            chunks = _opened(services, record, offset, end - offset)
         except NoData:
             raise Unavailable(
                 f"The data of image {record.id} is missing in the store.",
@@ -186,3 +194,17 @@ def reader(services: Services, record: Record, offset: int = 0, length: int | No
         return Portion(chunks, offset, end - offset, record.size)
 
     return opened
+
+
+def _opened(services: Services, record: Record, offset: int, length: int) -> Iterator[bytes]:
+    held = vault(services).store
+    with services.database.read() as tx:
+        known = {each.store for each in store.copies(services.work(tx, service_caller(ROOM)), [record.id])}
+    if not known or held.id in known:
+        try:
+            return held.open(record.id, offset, length)
+        except NoData:
+            if not known - {held.id}:
+                raise
+    copies.bring(services, record)
+    return held.open(record.id, offset, length)

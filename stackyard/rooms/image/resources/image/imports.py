@@ -13,7 +13,7 @@ from stackyard.kernel.work import Services, Work
 from stackyard.rooms.image import download
 from stackyard.rooms.image.driver import NoData
 from stackyard.rooms.image.intake import Facts
-from stackyard.rooms.image.resources.image import data, resource, rules, store
+from stackyard.rooms.image.resources.image import copies, data, resource, rules, store
 from stackyard.rooms.image.vault import staged, vault
 
 METHODS = ("glance-direct", "web-download")
@@ -87,6 +87,7 @@ def run(steps: Steps, record: Record) -> None:
 
 
 def _take_in(services: Services, record: Record, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """The facts of the data, and which store has it now: the next step may be another server's."""
     try:
         facts = data.keep(services, record.id, record, _source(services, record, inputs))
     except NoData:
@@ -95,19 +96,37 @@ def _take_in(services: Services, record: Record, inputs: Mapping[str, str]) -> d
         raise Transient(str(error)) from error
     except ApiError as error:
         raise Refused(error.message) from error
-    return msgspec.structs.asdict(facts)
+    return msgspec.structs.asdict(facts) | {"store": vault(services).store.id, "host": services.host}
 
 
 def _source(services: Services, record: Record, inputs: Mapping[str, str]) -> Iterator[bytes]:
     if inputs["method"] == "web-download":
         return download.fetch(inputs["uri"], trusted=getattr(services.settings, "import_from", ()))
-    return vault(services).store.open(staged(record.id))
+    return _staged(services, staged(record.id))
+
+
+def _staged(services: Services, key: str) -> Iterator[bytes]:
+    """What was staged, from the server that it was sent to. Raises Transient while that is away."""
+    holders = copies.others(services, key)
+    if not holders or vault(services).store.size(key) is not None:
+        return vault(services).store.open(key)
+    return _from(services, holders[0], key)
+
+
+def _from(services: Services, holder: Record, key: str) -> Iterator[bytes]:
+    try:
+        yield from copies.opened(services, holder, key)
+    except Transient as away:
+        raise Transient(f"The staged data is on server {holder.host}, which {away}") from away
 
 
 def _completed(work: Work, image_id: str, facts: dict[str, Any]) -> None:
     current = store.row(work, image_id)
     if current is None:
         raise Refused(f"Image {image_id} was deleted while its data was imported.")
+    if "store" in facts:  # An operation that began before there were copies says nothing of it.
+        store.add_copy(work, image_id, facts["store"], facts["host"])
+    store.forget_copies(work, staged(image_id))
     data.activate(work, current, msgspec.convert(facts, Facts))
 
 

@@ -13,12 +13,19 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.image import resource
 from stackyard.rooms.image.resources.image.listing import Bound, Listing, Moment
 from stackyard.rooms.image.resources.member.store import MEMBERS
-from stackyard.rooms.image.vault import vault
+from stackyard.rooms.image.vault import ROOM, staged, vault
 
 TAGS = database.table(
     "image_tags",
     database.Column("image_id", sa.String(64), primary_key=True),
     database.Column("value", sa.String(255), primary_key=True, index=True),
+)
+#: Which stores have what, whole. `key`: an image's id, or `vault.staged` of it; `host`: the server whose store it is.
+COPIES = database.table(
+    "image_copies",
+    database.Column("key", sa.String(80), primary_key=True),
+    database.Column("store", sa.String(64), primary_key=True, index=True),
+    database.Column("host", sa.String(255), nullable=False),
 )
 PROPERTIES = database.table(
     "image_properties",
@@ -85,7 +92,33 @@ def remove(work: Work, record: Record) -> None:
     """Delete an image's rows."""
     for each in (TAGS, PROPERTIES, MEMBERS):
         work.tx.delete(each, image_id=record.id)
+    forget_copies(work, record.id, staged(record.id))
     rows.remove(work, resource.IMAGE, record)
+
+
+def add_copy(work: Work, key: str, store: str, host: str) -> None:
+    """A store has what belongs to this key."""
+    if not work.tx.update(COPIES, {"host": host}, key=key, store=store):
+        work.tx.insert(COPIES, {"key": key, "store": store, "host": host})
+
+
+def copies(work: Work, keys: Iterable[str] | None = None) -> list[Record]:
+    """Where what belongs to these keys is, or to all there are: `key`, `store`, `host`."""
+    asked = sa.select(COPIES)
+    return work.tx.all(asked if keys is None else asked.where(COPIES.c.key.in_(keys)))
+
+
+def forget_copy(work: Work, key: str, store: str) -> None:
+    """This store has it no longer."""
+    work.tx.delete(COPIES, key=key, store=store)
+
+
+def forget_copies(work: Work, *keys: str) -> None:
+    """No image needs what belongs to these keys: have every server remove what it has of it."""
+    stores = {each.store for each in copies(work, keys)}
+    work.tx.execute(sa.delete(COPIES).where(COPIES.c.key.in_(keys)))
+    if stores - {vault(work.services).store.id}:
+        work.services.signal_all(work.tx, ROOM)
 
 
 def row(work: Work, image_id: str) -> Record | None:
@@ -93,10 +126,11 @@ def row(work: Work, image_id: str) -> Record | None:
     return work.tx.get(resource.IMAGE.table, id=image_id)
 
 
-def with_status(work: Work, *statuses: str) -> list[Record]:
-    """Every image in one of these states, whoever asks."""
+def every(work: Work, image_id: str | None = None) -> list[Record]:
+    """Every image, whoever asks, or the one of this id."""
     table = resource.IMAGE.table
-    return work.tx.all(sa.select(table).where(table.c.status.in_(statuses)).order_by(table.c.created_at))
+    asked = sa.select(table).order_by(table.c.created_at)
+    return work.tx.all(asked if image_id is None else asked.where(table.c.id == image_id))
 
 
 def named(work: Work, name: str) -> list[Record]:
