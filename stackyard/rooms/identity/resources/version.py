@@ -6,6 +6,9 @@ from stackyard.kernel.declare.resource import Route
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
+from stackyard.rooms.identity.resources import home
+
+_VARY = {"Vary": "X-Auth-Token, Accept"}
 
 
 def _version(work: Work) -> dict[str, Any]:
@@ -19,14 +22,18 @@ def _version(work: Work) -> dict[str, Any]:
 
 
 def list_versions(work: Work, request: Request) -> Reply:
-    """The versions, of which there is one."""
+    """The versions, of which there is one; or where everything is, for those who ask for that."""
+    if home.is_wanted(request.headers.get("accept", "")):
+        return Reply(body=home.document("/v3"), content_type=home.MEDIA_TYPE, headers={**_VARY})
     values = {"versions": {"values": [_version(work)]}}
     return Reply(status=300, body=values, headers={"Location": render.url(work, "")})
 
 
-def show_version(work: Work, request: Request) -> dict[str, Any]:
-    """The one version."""
-    return {"version": _version(work)}
+def show_version(work: Work, request: Request) -> Reply:
+    """The one version; or where everything in it is."""
+    if home.is_wanted(request.headers.get("accept", "")):
+        return Reply(body=home.document(""), content_type=home.MEDIA_TYPE, headers={**_VARY})
+    return Reply(body={"version": _version(work)}, headers={**_VARY})
 
 
 ROUTES = [
