@@ -135,15 +135,15 @@ class Book:
 
     def counts(self, tx: Transaction) -> dict[str, int]:
         """How many operations have not ended, by state; and how many are dead letters."""
-        live = sa.or_(OPERATIONS.c.due_at.is_not(None), OPERATIONS.c.state == DEAD)
         state = OPERATIONS.c.state
-        rows = tx.all(sa.select(state, sa.func.count().label("number")).where(live).group_by(state))
-        return {each.state: each.number for each in rows}
+        counted = sa.select(state, sa.func.count().label("number")).group_by(state)
+        dead = sa.and_(OPERATIONS.c.giving_up.is_not(None), state == DEAD)
+        return {each.state: each.number for which in (LIVE, dead) for each in tx.all(counted.where(which))}
 
     def oldest_due(self, tx: Transaction) -> datetime | None:
         """Since when the operation has been due that waits longest for a worker."""
         due = OPERATIONS.c.due_at
-        oldest = sa.select(sa.func.min(due, type_=due.type)).where(OPERATIONS.c.state == QUEUED)
+        oldest = sa.select(sa.func.min(due, type_=due.type)).where(LIVE, OPERATIONS.c.state == QUEUED)
         found: datetime | None = tx.value(oldest)
         return found
 

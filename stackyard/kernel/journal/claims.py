@@ -15,7 +15,7 @@ from stackyard.kernel.journal.book import Book, refusal
 from stackyard.kernel.journal.pace import told
 from stackyard.kernel.journal.registry import Declared
 from stackyard.kernel.journal.run import Claim
-from stackyard.kernel.journal.tables import CANCELLED, FAILED, OPERATIONS, QUEUED, RUNNING, STEPS
+from stackyard.kernel.journal.tables import CANCELLED, FAILED, LIVE, OPERATIONS, QUEUED, RUNNING, STEPS
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.storage.statements import Statement, parameter
 from stackyard.kernel.work import Services
@@ -30,25 +30,27 @@ class Claims:
     server: str
     lease: timedelta
 
-    def take(self) -> Claim | None:
-        """Claim the next operation that is due and whose object has no older live one; None when there is none."""
-        while True:
-            found, claim = self._take_one()
-            if claim is not None or not found:
-                return claim
+    def take(self, most: int = 1) -> list[Claim]:
+        """Claim the operations that have been due for longest and whose objects have no older live one, at most so
+        many; none when none is due."""
+        while self._is_any_due():
+            found, claims = self._take(most)
+            if claims or not found:
+                return claims
+        return []
 
-    def _take_one(self) -> tuple[bool, Claim | None]:
-        """Whether one was due, and its claim, unless the operation ended here because it cannot run."""
+    def _is_any_due(self) -> bool:
+        """A look that finds nothing keeps nobody from writing."""
+        with self.services.database.read(held=False) as tx:
+            return tx.one(_NEXT, now=self.services.clock.now(), server=self.server, most=1) is not None
+
+    def _take(self, most: int) -> tuple[bool, list[Claim]]:
+        """Whether some were due, and the claims of those that did not end here because they cannot run."""
         now = self.services.clock.now()
         with self.services.database.write() as tx:
-            found = tx.one(_NEXT, now=now, server=self.server)
-            if found is None:
-                return False, None
-            taken = self._claimed(found, now)
-            if taken.cancelled_by is None:
-                return True, self._opened(tx, taken, now)
-            ending.end(tx, taken, CANCELLED, "another operation overtook it", now)
-            return True, None
+            found = tx.all(_NEXT, now=now, server=self.server, most=most)
+            opened = [self._opened(tx, self._claimed(each, now), now) for each in found]
+        return bool(found), [claim for claim in opened if claim is not None]
 
     def _claimed(self, found: Record, now: datetime) -> Record:
         taken = Record(found)
@@ -60,6 +62,9 @@ class Claims:
 
     def _opened(self, tx: Transaction, taken: Record, now: datetime) -> Claim | None:
         """The claim with all it needs to run; None when the operation ended here because it cannot."""
+        if taken.cancelled_by is not None:
+            ending.end(tx, taken, CANCELLED, "another operation overtook it", now)
+            return None
         try:
             declared = self.book.registry.named(taken.room, taken.resource)
             if taken.record is None:
@@ -126,7 +131,7 @@ class Claims:
         """Queue every operation that a server before this one was running: any server, when this one is alone (None),
         or those of this place."""
         now = self.services.clock.now()
-        theirs = [OPERATIONS.c.state == RUNNING, OPERATIONS.c.server != self.server]
+        theirs = [LIVE, OPERATIONS.c.state == RUNNING, OPERATIONS.c.server != self.server]
         if place is not None:
             theirs.append(OPERATIONS.c.server.startswith(f"{place}-", autoescape=True))
         with self.services.database.write() as tx:
@@ -159,7 +164,7 @@ def _next() -> Statement:
         sa.select(OPERATIONS)
         .where(OPERATIONS.c.due_at <= parameter("now"), ~blocked, ~ours)
         .order_by(OPERATIONS.c.due_at, OPERATIONS.c.number)
-        .limit(1)
+        .limit(parameter("most", sa.Integer()))
     )
 
 

@@ -101,9 +101,7 @@ class Performer:
         self._refuse_the_worn_out()
         with self._recording(), suppress(Ended):
             self._declared.operation(self._operation.action).run(Run(self._ledger), Record(self._claim.record))
-        if self._ledger.ended:
-            self._book.wake()
-        else:
+        if not self._ledger.ended:
             self._commit(lambda tx, now: ending.end(tx, self._operation, DONE, None, now))
 
     @contextmanager
@@ -285,8 +283,6 @@ class Performer:
         except Lost:
             log.info("operation %s was taken over by another claim", self._operation.id)
             return False
-        finally:
-            self._book.wake()
 
 
 class _Interrupted(Exception):

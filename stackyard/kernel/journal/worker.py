@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from stackyard.kernel.journal.book import Book
 from stackyard.kernel.journal.claims import Claims
 from stackyard.kernel.journal.crash import CrashHook
+from stackyard.kernel.journal.desk import Desk
 from stackyard.kernel.journal.pace import Pace
 from stackyard.kernel.journal.performer import Performer
 from stackyard.kernel.journal.run import Claim
@@ -21,8 +22,8 @@ from stackyard.kernel.work import Services
 log = logging.getLogger("stackyard.journal")
 
 
-class Bell:
-    """Wakes sleepers, and never loses a ring between a look for work and going to sleep."""
+class Alarm:
+    """Wakes the keeper, and loses no ring between its look at the clock and its sleep."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -30,22 +31,16 @@ class Bell:
 
     @property
     def rings(self) -> int:
-        """How often it has rung: take it before looking for work."""
+        """How often it has rung: take it before looking at the clock."""
         return self._rings
 
     def ring(self) -> None:
-        """Wake one sleeper."""
-        with self._condition:
-            self._rings += 1
-            self._condition.notify()
-
-    def ring_all(self) -> None:
-        """Wake every sleeper."""
+        """Wake who sleeps."""
         with self._condition:
             self._rings += 1
             self._condition.notify_all()
 
-    def sleep(self, seen: int, timeout: float | None = None) -> None:
+    def sleep(self, seen: int, timeout: float) -> None:
         """Sleep until it rings, unless it has rung since `seen`."""
         with self._condition:
             self._condition.wait_for(lambda: self._rings != seen, timeout)
@@ -79,12 +74,12 @@ class Workers:
         self._claims = Claims(services, book, self.server, self._pace.lease)
         self._held: dict[str, Claim] = {}
         self._lock = threading.Lock()
-        self._bell = Bell()
-        self._alarm = Bell()
+        self._desk = Desk(self._take)
+        self._alarm = Alarm()
         self._due: datetime | None = None
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        book.on_ready(self._bell.ring)
+        book.on_ready(self._desk.ring)
         book.on_interrupt(self._interrupted)
 
     def start(self) -> None:
@@ -111,8 +106,8 @@ class Workers:
         with self._lock:
             for claim in self._held.values():
                 claim.letting_go = True
-        self._bell.ring_all()
-        self._alarm.ring_all()
+        self._desk.close()
+        self._alarm.ring()
         end = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -128,20 +123,10 @@ class Workers:
 
     def run_one(self) -> bool:
         """Claim one operation that is due and perform it in this thread; False when none is due."""
-        claim = self._claims.take()
-        if claim is None:
-            return False
-        with self._lock:
-            self._held[claim.operation.id] = claim
-            claim.thread = threading.current_thread()
-            claim.letting_go = self._stopping.is_set()
-        try:
-            Performer(self._services, self._book, self._pace, claim, self._hook, self._later).perform()
-        finally:
-            with self._lock:
-                if self._held.get(claim.operation.id) is claim:
-                    del self._held[claim.operation.id]
-        return True
+        claims = self._take(1)
+        for claim in claims:
+            self._perform(claim)
+        return bool(claims)
 
     def run_all(self) -> int:
         """Perform everything that is due in this thread; returns how many attempts that took."""
@@ -174,19 +159,39 @@ class Workers:
         thread.start()
 
     def _work(self) -> None:
-        while not self._stopping.is_set():
-            seen = self._bell.rings
+        while True:
             try:
-                found = self.run_one()
+                claim = self._desk.next()
+                if claim is None:
+                    return
+                self._perform(claim)
             except Exception:
                 # A database that does not answer must not cost the thread; the operation keeps its row and its lease.
                 log.exception("a journal worker failed outside any step")
                 self._stopping.wait(1.0)
-                continue
-            if not found:
-                self._bell.sleep(seen)
-            elif threading.current_thread() not in self._threads:
+            if threading.current_thread() not in self._threads:
+                # The one in its place may be busy.
+                self._desk.ring()
                 return
+
+    def _take(self, most: int) -> list[Claim]:
+        """Claim so many operations at most; from here on their leases are kept."""
+        claims = self._claims.take(most)
+        with self._lock:
+            for claim in claims:
+                claim.letting_go = self._stopping.is_set()
+                self._held[claim.operation.id] = claim
+        return claims
+
+    def _perform(self, claim: Claim) -> None:
+        with self._lock:
+            claim.thread = threading.current_thread()
+        try:
+            Performer(self._services, self._book, self._pace, claim, self._hook, self._later).perform()
+        finally:
+            with self._lock:
+                if self._held.get(claim.operation.id) is claim:
+                    del self._held[claim.operation.id]
 
     def _interrupted(self, operation_id: str) -> None:
         with self._lock:
@@ -231,8 +236,7 @@ class Workers:
             if self._due is None or self._due > self._services.clock.now():
                 return
             self._due = None
-        # Several may be due at this moment.
-        self._bell.ring_all()
+        self._desk.ring()
         self._later(self._claims.next_due())
 
     def _heartbeat(self) -> None:
@@ -244,7 +248,7 @@ class Workers:
         dropped = self._claims.reclaim(claims)
         # Others' work, begun elsewhere or left behind, is looked for here; a lone server has only its own.
         if dropped or self._place is not None:
-            self._bell.ring_all()
+            self._desk.ring()
 
     def _mind_deadlines(self) -> None:
         """Tell calls past their deadline to end; after the grace, go on without a thread that does not come back."""
