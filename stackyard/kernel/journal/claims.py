@@ -6,6 +6,7 @@ Of all servers one writes at a time (Database.write), so what a claim has read s
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -42,7 +43,7 @@ class Claims:
     def _is_any_due(self) -> bool:
         """A look that finds nothing keeps nobody from writing."""
         with self.services.database.read(held=False) as tx:
-            return tx.one(_NEXT, now=self.services.clock.now(), server=self.server, most=1) is not None
+            return tx.value(_DUE, now=self.services.clock.now(), server=self.server, most=1) is not None
 
     def _take(self, most: int) -> tuple[bool, list[Claim]]:
         """Whether some were due, and the claims of those that did not end here because they cannot run."""
@@ -151,7 +152,7 @@ class Claims:
         return found
 
 
-def _next() -> Statement:
+def _next(*columns: Any) -> Statement:
     older = OPERATIONS.alias("older")
     blocked = sa.exists().where(
         older.c.object_id == OPERATIONS.c.object_id,
@@ -161,7 +162,7 @@ def _next() -> Statement:
     # After a long pause of the machine our own leases may have run out although their threads live on.
     ours = sa.and_(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server == parameter("server"))
     return Statement(
-        sa.select(OPERATIONS)
+        sa.select(*columns)
         .where(OPERATIONS.c.due_at <= parameter("now"), ~blocked, ~ours)
         .order_by(OPERATIONS.c.due_at, OPERATIONS.c.number)
         .limit(parameter("most", sa.Integer()))
@@ -171,7 +172,7 @@ def _next() -> Statement:
 _CLAIMING = (
     "state", "server", "epoch", "due_at", "waits_for", "started_at", "crashes", "state_before", "record",
 )
-_NEXT = _next()
+_NEXT, _DUE = _next(OPERATIONS), _next(OPERATIONS.c.number)
 _TAKE = Statement(sa.update(OPERATIONS).where(OPERATIONS.c.id == parameter("its_id")), sets=_CLAIMING)
 
 
