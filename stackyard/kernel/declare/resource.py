@@ -403,6 +403,11 @@ class Resource:
         return database.table(self.table_name or self.many, *columns)
 
     @cached_property
+    def texts(self) -> frozenset[str]:
+        """The names of the fields that are text."""
+        return frozenset(each.name for each in self.all_fields.values() if each.kind.storage == "text")
+
+    @cached_property
     def noun(self) -> str:
         """The name in CamelCase, as machine-readable error names carry it (SecurityGroupNotFound)."""
         return "".join(word.capitalize() for word in self.name.split("_"))

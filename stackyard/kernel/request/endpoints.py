@@ -417,14 +417,19 @@ def policy_target(work: Work, endpoint: Endpoint, call: Call) -> dict[str, Any]:
 
 def _given_object(endpoint: Endpoint, call: Call) -> Record:
     """The input as it came, before validation: policy is asked first, so that a stranger learns nothing from a
-    schema."""
+    schema. Left out is what could not be looked up: other things than text where the resource has a text."""
     given = call.given
     if isinstance(given, Mapping) and endpoint.resource and isinstance(given.get(endpoint.resource.name), Mapping):
         given = given[endpoint.resource.name]
-    return (
-        Record({name: value for name, value in given.items() if isinstance(name, str)})
-        if isinstance(given, Mapping)
-        else Record()
+    if not isinstance(given, Mapping):
+        return Record()
+    texts = endpoint.resource.texts if endpoint.resource else ()
+    return Record(
+        {
+            name: value
+            for name, value in given.items()
+            if isinstance(name, str) and (name not in texts or (isinstance(value, str) and "\0" not in value))
+        }
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stackyard.rooms.identity.room import ROOM
 from tests.databases import copied_state
 from tests.rooms.identity.cloud import Cloud
 
@@ -104,3 +105,16 @@ def test_bytes_that_are_no_json_are_refused(shared: tuple[Cloud, str], raw: byte
     cloud, token = shared
     for path in ("/v3/auth/tokens", "/v3/users"):
         assert cloud.ask("POST", path, raw, token).status_code in (400, 401)
+
+
+@pytest.mark.parametrize("value", [[[]], {"a": 1}, 2**63, 1.5, True, "a\0b"], ids=repr)
+def test_what_is_no_text_where_one_belongs_is_refused_though_policy_is_asked_first(
+    shared: tuple[Cloud, str], value: Any
+) -> None:
+    cloud, token = shared
+    for resource in ROOM.resources:
+        path = resource.path.format_map(dict.fromkeys(resource.parents, "0" * 32)) if resource.parents else None
+        for name in resource.texts:
+            for body in ({resource.name: {name: value}}, {resource.many: [{name: value}]}, {name: value}):
+                result = cloud.ask("POST", path or resource.path, body, token)
+                assert result.status_code < 500, (resource.name, name, body, result.text)
