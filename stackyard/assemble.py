@@ -204,7 +204,8 @@ class Cloud:
         self.observers = Observers(self.settings.state_dir)
         self.front = Front(
             Chain(self.services, router, self._validate), most=self.settings.max_requests,
-            origins=self.settings.cors_origins, proxies=self.settings.trusted_proxies, beside=pages(
+            origins=self.settings.cors_origins, proxies=self.settings.trusted_proxies,
+            certificate_header=self.settings.client_certificate_header, beside=pages(
                 observer.metrics.registry, self.health, self.observers, [room.path for room in self.rooms]
             ),
         )  # fmt: skip

@@ -17,7 +17,7 @@ from stackyard.kernel.settings import SecurityCompliance, Settings, load, save
 
 #: May be chosen anew at any start.
 CHANGEABLE = (
-    "nodes", "tls", "tls_cert", "tls_key", "cors_origins", "token_provider", "trusted_proxies",
+    "nodes", "tls", "tls_cert", "tls_key", "tls_client_ca", "cors_origins", "token_provider", "trusted_proxies",
     *observe_options.CHANGEABLE,
 )  # fmt: skip
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
@@ -111,12 +111,19 @@ def _state_folder(state: Path) -> None:
 def _tls(chosen: Settings) -> None:
     if bool(chosen.tls_cert) != bool(chosen.tls_key):
         raise CommandFailed("--tls-cert and --tls-key belong together: give both, or --tls alone.")
-    if not chosen.tls_cert:
-        return
+    if chosen.tls_client_ca and not chosen.serves_tls:
+        raise CommandFailed("--tls-client-ca needs --tls, or --tls-cert and --tls-key.")
+    trying = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chosen.tls_cert, chosen.tls_key)
+        if chosen.tls_cert:
+            trying.load_cert_chain(chosen.tls_cert, chosen.tls_key)
     except OSError as error:
         raise CommandFailed(f"--tls-cert {chosen.tls_cert} and --tls-key {chosen.tls_key}: {error}.") from None
+    try:
+        if chosen.tls_client_ca:
+            trying.load_verify_locations(chosen.tls_client_ca)
+    except OSError as error:
+        raise CommandFailed(f"--tls-client-ca {chosen.tls_client_ca}: {error}.") from None
 
 
 def _external_range(cidr: str) -> None:

@@ -117,6 +117,9 @@ def _up(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--tls-key", type=_file, metavar="FILE", help="its private key (PEM)")
     command.add_argument(
+        "--tls-client-ca", type=_file, metavar="FILE", help="clients may present certificates of these authorities"
+    )
+    command.add_argument(
         "--cors-origins", type=words, metavar="URL,…", help="web pages of these origins may use the API; '*' for all"
     )
     command.add_argument(

@@ -19,7 +19,8 @@ class AccessRule:
 @dataclass(frozen=True, kw_only=True)
 class Caller:
     """The user, scope and roles behind a request. Exactly one of project, domain, system is set, or none (unscoped).
-    `access_rules`: the only requests the token may be used for; None: whatever its roles allow."""
+    `access_rules`: the only requests the token may be used for; None: whatever its roles allow. `certificate`: the
+    thumbprint of the only one with which the token is good; empty: it is bound to none."""
 
     user_id: str | None = None
     user_name: str | None = None
@@ -36,6 +37,7 @@ class Caller:
     expires_at: datetime | None = None
     token: dict[str, Any] = field(default_factory=dict)
     access_rules: tuple[AccessRule, ...] | None = None
+    certificate: str = ""
 
     @property
     def is_admin(self) -> bool:

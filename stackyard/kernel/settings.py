@@ -47,6 +47,16 @@ class SecurityCompliance(msgspec.Struct, kw_only=True, frozen=True, forbid_unkno
             raise ValueError("minimum_password_age must be less than password_expires_days")
 
 
+class OAuth2(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """How programs get tokens by OAuth 2.0, by Keystone's names in [oauth2]: how a client may prove to be one, and the
+    mapping that says which user a client certificate's names mean."""
+
+    oauth2_authn_methods: list[Literal["tls_client_auth", "client_secret_basic"]] = msgspec.field(
+        default_factory=lambda: ["tls_client_auth", "client_secret_basic"]
+    )
+    oauth2_cert_dn_mapping_id: str = "oauth2_mapping"
+
+
 class Settings(msgspec.Struct, kw_only=True):
     """What the operator chose. `cloud_id` marks everything this cloud makes on a host; `state_dir` holds all its state.
 
@@ -55,13 +65,15 @@ class Settings(msgspec.Struct, kw_only=True):
     ("http://host:port") that images may be imported from though they are not on the public internet. nodes:
     ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one. tls: whether the API
     speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
+    tls_client_ca: file of the authorities whose certificates clients may present; client_certificate_header: the header
+    in which trusted proxies pass on the one that was presented to them; empty: they do not.
     cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once. trusted_proxies:
     addresses or networks of reverse proxies that are believed about their clients. external_user_header,
     external_domain_header: headers in which those proxies name users whom they have authenticated; empty: they cannot.
     traces: base URL of an
     OpenTelemetry collector (OTLP over HTTP) that spans are sent to. audit: where the audit trail goes: "log" (in the
     state directory), "file:/PATH", URLs; nothing: there is none. drain: seconds that a server which
-    is to stop goes on answering while it says that it is not ready. security_compliance: see there.
+    is to stop goes on answering while it says that it is not ready. security_compliance, oauth2: see there.
     """
 
     state_dir: Path
@@ -83,6 +95,8 @@ class Settings(msgspec.Struct, kw_only=True):
     tls: bool = False
     tls_cert: str = ""
     tls_key: str = ""
+    tls_client_ca: str = ""
+    client_certificate_header: str = ""
     cors_origins: list[str] = []
     max_requests: int = 512
     trusted_proxies: list[str] = []
@@ -92,6 +106,7 @@ class Settings(msgspec.Struct, kw_only=True):
     drain: float = 0
     audit: list[str] = msgspec.field(default_factory=lambda: ["log"])
     security_compliance: SecurityCompliance = SecurityCompliance()
+    oauth2: OAuth2 = OAuth2()
 
     @property
     def base_url(self) -> str:

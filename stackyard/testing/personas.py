@@ -1,5 +1,6 @@
 """Callers of a cloud under test, and how they log in."""
 
+import ssl
 from typing import Any
 
 import httpx
@@ -11,10 +12,21 @@ from stackyard.kernel.settings import Settings
 class Persona:
     """A caller: an HTTP client that carries a token. Paths are below the base URL: `get("/image/v2/images")`."""
 
-    def __init__(self, url: str, token: str, project_id: str | None, **headers: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        project_id: str | None,
+        *,
+        verify: ssl.SSLContext | bool = True,
+        **headers: str,
+    ) -> None:
+        """`verify`: what to trust where the cloud speaks TLS, and which certificate to present."""
         self.token = token
         self.project_id = project_id
-        self.http = httpx.Client(base_url=url, headers={"X-Auth-Token": token, **headers}, timeout=30, trust_env=False)
+        self.http = httpx.Client(
+            base_url=url, headers={"X-Auth-Token": token, **headers}, timeout=30, trust_env=False, verify=verify
+        )
 
     def __call__(
         self, method: str, path: str, body: Any = None, *, ok: int | None = None, **headers: str
@@ -52,10 +64,17 @@ class Doors:
         auth: dict[str, Any] = {"identity": {"methods": ["password"], "password": {"user": named}}}
         if project or scope:
             auth["scope"] = scope or {"project": {"name": project, "domain": {"id": "default"}}}
-        answer = httpx.post(f"{self.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False, timeout=30)
+        verify = self.trust()
+        url = f"{self.url}/identity/v3/auth/tokens"
+        answer = httpx.post(url, json={"auth": auth}, trust_env=False, timeout=30, verify=verify)
         assert answer.status_code == 201, answer.text
-        token = answer.json()["token"]
-        return Persona(self.url, answer.headers["X-Subject-Token"], token.get("project", {}).get("id"), **headers)
+        issued, project_id = answer.headers["X-Subject-Token"], answer.json()["token"].get("project", {}).get("id")
+        return Persona(self.url, issued, project_id, verify=verify, **headers)
+
+    def trust(self) -> ssl.SSLContext | bool:
+        """What a client of a cloud with TLS of its own trusts."""
+        authority = self.settings.authority
+        return ssl.create_default_context(cafile=authority) if authority else True
 
     def seeded(self, name: str, **headers: str) -> Persona:
         """The persona of a cloud in the seeded clouds.yaml: stackyard (demo) or stackyard-admin."""

@@ -20,7 +20,7 @@ import msgspec
 from stackyard.kernel import logs
 from stackyard.kernel.errors import ApiError, RequestTimeout, Unavailable
 from stackyard.kernel.observe.pages import Page
-from stackyard.kernel.request import representation, streams
+from stackyard.kernel.request import presented, representation, streams
 from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange, reads_only, writes_only
 from stackyard.kernel.request.cors import Origins
 from stackyard.kernel.request.exchange import Reply, Request
@@ -46,15 +46,18 @@ class Front:
         most: int = 512,
         origins: Sequence[str] = (),
         proxies: Sequence[str] = (),
+        certificate_header: str = "",
         beside: Mapping[str, Page] | None = None,
     ) -> None:
         """`patience`: see PATIENCE. `most`: requests answered at once. `origins`: see Origins. `proxies`: see
-        Proxies. `beside`: pages that are answered whatever else goes on."""
+        Proxies. `certificate_header`: in which they pass on the client's certificate. `beside`: pages that are answered
+        whatever else goes on."""
         self.chain = chain
         self.patience = patience
         self.most = most
         self.origins = Origins(origins)
         self.proxies = Proxies(proxies)
+        self.certificate_header = certificate_header.lower()
         self.beside = beside or {}
         self.at_once = 0
         self.writes = Writes(chain)
@@ -82,6 +85,7 @@ class Front:
         assert resp is not None
         started = time.perf_counter()
         exchange = Exchange(request=_request(req, self.chain.services.settings.base_url, self.proxies))
+        exchange.request.certificate = self._certificate(req, exchange.request)
         self.chain.services.observer.asked(exchange)
         self.at_once += 1
         try:
@@ -112,6 +116,13 @@ class Front:
             return await asyncio.get_running_loop().run_in_executor(self.page_pool, page.for_, request)
         finally:
             self.looking -= 1
+
+    def _certificate(self, req: falcon.asgi.Request, request: Request) -> bytes | None:
+        """The client's certificate: a trusted proxy's own is not its client's."""
+        if not request.proxied:
+            return presented.on_connection(req.scope)
+        name = self.certificate_header
+        return presented.in_header(request.headers.get(name, "")) if name else None
 
     def _before_services(self, request: Request) -> Reply | None:
         """What is answered before any service is asked. Raises Unavailable when too much is going on."""

@@ -40,11 +40,15 @@ def ready(settings: Settings, now: datetime | None = None) -> tuple[Path, Path]:
 
 
 def context(settings: Settings) -> ssl.SSLContext:
-    """What the API is served with: TLS 1.2 or later. `renew` keeps it fresh. Raises OSError or ssl.SSLError for files
-    that are no certificate and key."""
+    """What the API is served with: TLS 1.2 or later. `renew` keeps it fresh. A client may present a certificate of the
+    authorities that the operator names; with any other it is refused. Raises OSError or ssl.SSLError for files that are
+    no certificate and key."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.load_cert_chain(*ready(settings))
+    if settings.tls_client_ca:
+        made.load_verify_locations(settings.tls_client_ca)
+        made.verify_mode = ssl.CERT_OPTIONAL
     return made
 
 

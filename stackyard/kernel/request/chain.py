@@ -26,7 +26,7 @@ from stackyard.kernel.errors import (
 )
 from stackyard.kernel.logs import about
 from stackyard.kernel.observe.trace import Trace, within
-from stackyard.kernel.request import access, routing, watch
+from stackyard.kernel.request import access, presented, routing, watch
 from stackyard.kernel.request.endpoints import (
     Call,
     Endpoint,
@@ -120,7 +120,7 @@ class Chain:
         needed = exchange.endpoint.token if exchange.endpoint else "required"
         if token and needed != "none":
             try:
-                exchange.caller = self._within_its_rules(exchange, self.validate_token(tx, token))
+                exchange.caller = self._within_its_bounds(exchange, self.validate_token(tx, token))
             except Unauthorized:
                 if needed == "required":
                     raise
@@ -133,11 +133,16 @@ class Chain:
                 self.router.candidates(exchange.request.method, exchange.request.path)
             raise NotFound("The resource could not be found.", remedy="The path ends where an id should follow.")
 
-    def _within_its_rules(self, exchange: Exchange, caller: Caller) -> Caller:
-        """The caller, unless their token is for other requests. 401, as keystonemiddleware answers for the services
-        that it guards."""
+    def _within_its_bounds(self, exchange: Exchange, caller: Caller) -> Caller:
+        """The caller, unless their token is for other requests or bound to a certificate that did not come along. 401,
+        as keystonemiddleware answers for the services that it guards."""
         room, request = exchange.room, exchange.request
         assert room is not None
+        if not presented.bound_to(caller.certificate, request.certificate):
+            raise Unauthorized(
+                "The token is bound to a client certificate, which was not presented.",
+                remedy="Connect with the certificate that the token was got with.",
+            )
         if caller.access_rules is None or (room.always_permits and room.always_permits(request)):
             return caller
         types = [kind for kind, _, _ in room.services]

@@ -12,7 +12,8 @@ class Request:
     """A request after routing. `params` are the path's placeholders, `query` the declared query fields (or all raw
     ones, last value wins, when the route declares none), `body` the parsed and validated body (or the JSON as it came
     when the route declares no fields), `stream` the unread body of a streaming route, in chunks. `proxied`: passed on
-    by a reverse proxy that the operator trusts: only then do headers tell who the client is."""
+    by a reverse proxy that the operator trusts: only then do headers tell who the client is. `certificate`: the
+    client's, as DER, if it has presented one that was verified."""
 
     method: str
     path: str
@@ -26,6 +27,7 @@ class Request:
     content_length: int | None = None
     remote_address: str = ""
     proxied: bool = False
+    certificate: bytes | None = None
     trailing_slash: bool = False
 
     @property

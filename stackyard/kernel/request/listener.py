@@ -7,6 +7,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from stackyard.kernel.request import presented
+
 #: Bytes that the head of a request may have, and seconds that a client may take to send it.
 HEAD_LIMIT, HEAD_PATIENCE = 64 * 1024, 20.0
 
@@ -18,10 +20,12 @@ class Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _in_head = True
     _patience: asyncio.TimerHandle | None = None
+    _tls: dict[str, Any] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The clock for the first head runs from here."""
         super().connection_made(transport)
+        self._tls = presented.extension(transport)
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -39,6 +43,8 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins; on a connection that is used again the clock starts anew."""
         super().on_message_begin()
+        if self._tls is not None:
+            self.scope["extensions"] = self._tls
         self._await_head()
 
     def on_headers_complete(self) -> None:

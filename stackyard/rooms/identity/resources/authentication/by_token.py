@@ -4,7 +4,9 @@ from typing import Any
 
 from stackyard.kernel.declare.kinds import Object, Text
 from stackyard.kernel.errors import Forbidden, NotFound, Unauthorized
+from stackyard.kernel.request import presented
 from stackyard.kernel.storage.database import Transaction
+from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
 from stackyard.rooms.identity.resources.token.claims import SIGNED
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
@@ -19,11 +21,14 @@ def read(given: Any, path: str) -> str:
 
 def prove(tx: Transaction, attempt: Attempt, token: str) -> Proof:
     """Whoever has a good token is its user; what bounds it bounds the new one. Raises NotFound for one that is not
-    good, as Keystone does: it tells clients that the token has ended, and not that a password is wrong."""
+    good, as Keystone does: it tells clients that the token has ended, and not that a password is wrong. Raises
+    Unauthorized for one that is bound to a certificate which did not come along."""
     try:
         claims = attempt.tokens.look_up(tx, token).claims
     except Unauthorized:
         raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
+    if not presented.bound_to(claims.certificate, attempt.request.certificate):
+        raise unauthenticated()
     if claims.origin.trust_id or claims.origin.access_token_id or SIGNED in claims.methods:
         raise Forbidden("A token issued via delegation cannot be used to get another.", remedy="Use what it came from.")
     return Proof(
@@ -34,4 +39,5 @@ def prove(tx: Transaction, attempt: Attempt, token: str) -> Proof:
         until=claims.expires,
         scope=Scope(claims.kind, claims.scope_id) if claims.origin.application_credential_id else None,
         origin=claims.origin,
+        certificate=claims.certificate,
     )

@@ -3,7 +3,9 @@
 from collections.abc import Collection
 
 from stackyard.kernel.storage.database import Record
-from stackyard.rooms.identity.resources.authentication.methods import METHODS
+from stackyard.rooms.identity.resources.authentication.methods import CERTIFICATE, METHODS
+
+_OFFERED = {*METHODS, CERTIFICATE}
 
 
 def unmet(user: Record, proved: Collection[str]) -> list[list[str]]:
@@ -15,6 +17,6 @@ def unmet(user: Record, proved: Collection[str]) -> list[list[str]]:
     options = user.options or {}
     if options.get("multi_factor_auth_enabled") is False:
         return []
-    rules = [[name for name in rule if name in METHODS] for rule in options.get("multi_factor_auth_rules") or ()]
+    rules = [[name for name in rule if name in _OFFERED] for rule in options.get("multi_factor_auth_rules") or ()]
     rules = [rule for rule in rules if rule]
     return [] if any(set(rule) <= set(proved) for rule in rules) else rules

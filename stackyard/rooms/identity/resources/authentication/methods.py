@@ -13,6 +13,9 @@ from stackyard.rooms.identity.resources.authentication import (
 )
 from stackyard.rooms.identity.resources.authentication.attempt import Method
 
+#: A client's certificate, which is proved where OAuth's tokens are made (resources/oauth2) and nowhere else.
+CERTIFICATE = "oauth2_credential"
+
 METHODS: Mapping[str, Method] = {
     "external": Method(by_external.read, by_external.prove),
     "password": Method(by_password.read, by_password.prove),

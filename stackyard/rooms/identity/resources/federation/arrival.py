@@ -8,7 +8,6 @@ from stackyard.kernel.errors import BadRequest, Unauthorized
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
-from stackyard.rooms.identity import compliance
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.assignment.store import Target
@@ -16,7 +15,7 @@ from stackyard.rooms.identity.resources.federation import store
 from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.resources.mapping.engine import Domain, Group, Mapped, Project
-from stackyard.rooms.identity.resources.password import store as logins
+from stackyard.rooms.identity.resources.password.inactivity import is_inactive
 from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.role import store as roles
 from stackyard.rooms.identity.resources.token.claims import Federated, Origin
@@ -53,14 +52,9 @@ def _local(work: Work, mapped: Mapped) -> Proof:
         found = user_store.by_name(work.tx, wanted.name, _domain(work, wanted.domain))
     else:
         raise BadRequest("The mapping names a local user by neither id nor name and domain.")
-    if found is None or _is_inactive(work, found):
+    if found is None or is_inactive(work.tx, work.services, found):
         raise unauthenticated()
     return Proof(user_id=found.id, generation=found.generation)
-
-
-def _is_inactive(work: Work, user: Record) -> bool:
-    rules, login = work.services.settings.security_compliance, logins.login(work.tx, user.id)
-    return compliance.is_inactive(rules, user, login, work.now.date())
 
 
 # -- the user --

@@ -1,21 +1,27 @@
-"""The client credentials grant: an application credential is the client, its secret the client's."""
+"""The client credentials grant: the client is an application credential and proves that by its secret, or it is a user
+and does so by a certificate."""
 
 import base64
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote_plus
 
+import msgspec
+
 from stackyard.kernel.errors import ApiError
 from stackyard.kernel.request.exchange import Reply, Request
-from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.application_credential import store
 from stackyard.rooms.identity.resources.authentication import by_application_credential, factors
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
+from stackyard.rooms.identity.resources.authentication.methods import CERTIFICATE
+from stackyard.rooms.identity.resources.oauth2 import by_certificate
+from stackyard.rooms.identity.resources.token.body import told
 from stackyard.rooms.identity.resources.token.proof import Proof, together
+from stackyard.rooms.identity.resources.token.tokens import Token
 from stackyard.rooms.identity.resources.user import store as users
 
-_METHOD = "application_credential"
+_SECRET = "application_credential"
 #: RFC 6749, 5.1: nothing that holds a token may be kept by anybody in between.
 _NEVER_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -35,30 +41,47 @@ class Refusal(Exception):
 
 
 def token(work: Work, request: Request) -> Reply | Callable[[], Reply]:
-    """An access token: a token of this cloud, for the application credential's project."""
+    """An access token: a token of this cloud, for the application credential's project or the user's default one."""
+    attempt = Attempt(services=work.services, request=request)
     try:
-        client, secret = _client(request)
+        prove = _proving(work, attempt)
     except Refusal as refusal:
         return refusal.reply(work)
-    attempt = Attempt(services=work.services, request=request)
+    return lambda: _issued(work, attempt, prove)
+
+
+def _proving(work: Work, attempt: Attempt) -> Callable[[], Proof]:
+    """What proves who the client is, with no transaction open. A client that sends a secret means it, and not the
+    certificate that it may have connected with."""
+    form, request = _granted(attempt.request), attempt.request
+    methods = work.services.settings.oauth2.oauth2_authn_methods
+    client, secret = _basic(request.headers.get("authorization", "")) or (
+        form.get("client_id", ""),
+        form.get("client_secret", ""),
+    )
+    certificate = request.certificate
+    if client and secret and "client_secret_basic" in methods:
+        return _by_secret(work, attempt, client, secret)
+    if client and not secret and certificate and "tls_client_auth" in methods:
+        return lambda: together([CERTIFICATE], [by_certificate.verified(attempt, client, certificate)])
+    raise _failed()
+
+
+def _by_secret(work: Work, attempt: Attempt, client: str, secret: str) -> Callable[[], Proof]:
     credential = store.by_id(work.tx, client)
-    return lambda: _issued(work, attempt, client, credential, secret)
+    counted = (_SECRET, client)
+    return lambda: together([_SECRET], [by_application_credential.verified(attempt, counted, credential, secret)])
 
 
-def _client(request: Request) -> tuple[str, str]:
+def _granted(request: Request) -> dict[str, str]:
+    """The form, when it asks for a grant that there is."""
     form = _form(request)
     grant = form.get("grant_type")
     if grant is None:
         raise Refusal(400, "invalid_request", "The parameter grant_type is required.")
     if grant != "client_credentials":
         raise Refusal(400, "unsupported_grant_type", f"The parameter grant_type {grant[:80]} is not supported.")
-    client, secret = _basic(request.headers.get("authorization", "")) or (
-        form.get("client_id"),
-        form.get("client_secret"),
-    )
-    if not client or not secret:
-        raise _failed()
-    return client, secret
+    return form
 
 
 def _form(request: Request) -> dict[str, str]:
@@ -86,24 +109,21 @@ def _failed() -> Refusal:
     return Refusal(401, "invalid_client", "Client authentication failed.")
 
 
-def _issued(work: Work, attempt: Attempt, client: str, credential: Record | None, secret: str) -> Reply:
+def _issued(work: Work, attempt: Attempt, prove: Callable[[], Proof]) -> Reply:
     try:
-        proof = by_application_credential.verified(attempt, (_METHOD, client), credential, secret)
-        text, expires = _token(attempt, together([_METHOD], [proof]))
+        text, made = _token(attempt, prove())
     except ApiError as error:
         if error.status != 401:
             raise
         return _failed().reply(work)
-    remaining = expires - int(work.now.timestamp())
-    return Reply(
-        body={"access_token": text, "expires_in": remaining, "token_type": "Bearer"}, headers=dict(_NEVER_KEPT)
-    )
+    remaining = made.claims.expires - int(work.now.timestamp())
+    answer = {"access_token": text, "expires_in": remaining, "token_type": "Bearer"}
+    return Reply(body=told(made), data=msgspec.json.encode(answer), headers=dict(_NEVER_KEPT))
 
 
-def _token(attempt: Attempt, proof: Proof) -> tuple[str, int]:
+def _token(attempt: Attempt, proof: Proof) -> tuple[str, Token]:
     with attempt.database.read() as tx:
         user = users.by_id(tx, proof.user_id)
         if user is None or proof.scope is None or factors.unmet(user, proof.methods):
             raise unauthenticated()
-        text, made = attempt.tokens.issue(tx, proof, proof.scope)
-    return text, made.claims.expires
+        return attempt.tokens.issue(tx, proof, proof.scope)

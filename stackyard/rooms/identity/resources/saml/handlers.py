@@ -17,6 +17,7 @@ from stackyard.rooms.identity.resources.saml.assertions import Subject
 from stackyard.rooms.identity.resources.saml.vouching import issuer_of, signer_of
 from stackyard.rooms.identity.resources.service_provider import SERVICE_PROVIDER
 from stackyard.rooms.identity.resources.token.body import told
+from stackyard.rooms.identity.resources.token.delegation import origin_of
 from stackyard.rooms.identity.resources.token.tokens import Token, tokens_of
 from stackyard.rooms.identity.resources.user import store as users
 
@@ -90,8 +91,7 @@ def _token(work: Work, text: str) -> Token:
         raise NotFound("Could not find token: it is unknown, expired or revoked.") from None
     if token.claims.kind != "project":
         raise Forbidden("Use a project scoped token when attempting to create a SAML assertion.")
-    origin = token.claims.origin
-    if origin.trust_id or origin.access_token_id or origin.application_credential_id:
+    if origin_of(token.caller) or token.claims.certificate:
         # The other cloud would know the user, and not that the token may do less than they.
         raise Forbidden("A token issued via delegation cannot be used to go on to another cloud.")
     return token

@@ -35,6 +35,8 @@ def _shown(token: Token) -> dict[str, Any]:
         "issued_at": iso_micro(instant(token.claims.issued)),
     }
     shown |= _scope(token) | dict(token.rights.shown)
+    if token.claims.certificate:
+        shown["oauth2_credential"] = {"x5t#S256": token.claims.certificate}
     if token.service_providers:
         shown["service_providers"] = token.service_providers
     return shown

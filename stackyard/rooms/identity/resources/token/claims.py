@@ -65,10 +65,12 @@ class _Packed(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     audit: list[bytes]
     generation: int
     origin: Origin | None = None
+    certificate: bytes = b""
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """`issued` and `expires` in seconds since 1970; `generation` is the user's, at the time of issue."""
+    """`issued` and `expires` in seconds since 1970; `generation` is the user's, at the time of issue; `certificate`:
+    the thumbprint of the client certificate that the token is bound to, or empty."""
 
     user_id: str
     methods: tuple[str, ...]
@@ -79,6 +81,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     audit_ids: tuple[str, ...]
     generation: int
     origin: Origin = OWN
+    certificate: str = ""
 
 
 def new_audit_id() -> str:
@@ -100,6 +103,7 @@ def pack(claims: Claims) -> bytes:
             audit=[base64.urlsafe_b64decode(each + "==") for each in claims.audit_ids],
             generation=claims.generation,
             origin=claims.origin if claims.origin != OWN else None,
+            certificate=base64.urlsafe_b64decode(claims.certificate),
         )
     )
 
@@ -122,6 +126,7 @@ def unpack(payload: bytes) -> Claims | None:
         audit_ids=tuple(base64.urlsafe_b64encode(each).decode().rstrip("=") for each in packed.audit),
         generation=packed.generation,
         origin=packed.origin or OWN,
+        certificate=base64.urlsafe_b64encode(packed.certificate).decode(),
     )
 
 

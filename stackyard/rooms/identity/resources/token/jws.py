@@ -41,6 +41,7 @@ class _Payload(msgspec.Struct, kw_only=True):
     openstack_project_id: str = ""
     openstack_domain_id: str = ""
     openstack_system: str = ""
+    openstack_thumbprint: str = ""
 
 
 def sign(tx: Transaction, ring: Ring, claims: Claims, version: int) -> str:
@@ -83,6 +84,7 @@ def _payload(claims: Claims) -> dict[str, Any]:
         "openstack_audit_ids": claims.audit_ids,
         "generation": claims.generation,
         **({} if claims.kind == "unscoped" else {_scope_name(claims.kind): scope}),
+        **({"openstack_thumbprint": claims.certificate} if claims.certificate else {}),
         **_origin_members(claims.origin),
     }
 
@@ -127,6 +129,7 @@ def _claims(body: bytes) -> Claims:
         audit_ids=known.openstack_audit_ids,
         generation=known.generation,
         origin=Origin(**origin),
+        certificate=known.openstack_thumbprint,
     )
 
 

@@ -26,7 +26,7 @@ class Proof:
     generation: the user's when the proof was made; no token is made when it has risen since. methods: the proof was
     made with, or carries from an earlier token or receipt. parent: the token it was made with, whose audit id the new
     one carries on. until: seconds since 1970, beyond which no token lasts. scope: the only one there can be a token
-    for. origin: see Origin.
+    for. origin: see Origin. certificate: the thumbprint of the one that the token is to be bound to, or empty.
     """
 
     user_id: str
@@ -36,6 +36,7 @@ class Proof:
     until: int | None = None
     scope: Scope | None = None
     origin: Origin = OWN
+    certificate: str = ""
 
 
 def together(named: Iterable[str], proofs: Iterable[Proof]) -> Proof:
@@ -51,6 +52,7 @@ def together(named: Iterable[str], proofs: Iterable[Proof]) -> Proof:
         until=min((one.until for one in each if one.until is not None), default=None),
         scope=_the_one({one.scope for one in each} - {None} or {None}),
         origin=_the_one({one.origin for one in each} - {OWN} or {OWN}),
+        certificate=_the_one({one.certificate for one in each} - {""} or {""}),
     )
 
 

@@ -93,6 +93,7 @@ class Tokens:
             audit_ids=(new_audit_id(), *((parent.audit_ids[-1],) if parent else ())),
             generation=proof.generation,
             origin=proof.origin,
+            certificate=proof.certificate,
         )
         version = store.version(tx)
         token = self._with_rows(tx, claims, version)
@@ -182,6 +183,7 @@ def _caller(
         "expires_at": instant(claims.expires),
         "system": claims.kind == "system",
         "access_rules": held.access_rules,
+        "certificate": claims.certificate,
     }
     # Check strings of the default policy reach into the token: token.domain.id, token.project.domain.id.
     token: dict[str, Any] = {
