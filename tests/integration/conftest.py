@@ -1,6 +1,6 @@
 """One real cloud for the tests of this folder, and tenants in it. Each test cleans up its own tenants' things."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -9,8 +9,10 @@ from tests.integration.tenant import Tenant
 
 
 @pytest.fixture(scope="session")
-def the_cloud() -> Iterator[RealCloud]:
-    with real_cloud() as cloud:
+def the_cloud(own_database: Callable[[str], str]) -> Iterator[RealCloud]:
+    file = "sqlite:///the cloud's own file"
+    url = own_database(file)
+    with real_cloud(**({} if url == file else {"database": url})) as cloud:
         cloud.up()
         yield cloud
 

@@ -25,7 +25,7 @@ from stackyard.rooms.network import facade as network
 
 CALLER = service_caller("reconciler")
 #: States in which the engine's word counts; in others an operation is under way or a person is asked for.
-_FOLLOWED = ("Created", "Running", "Stopped", "Paused")
+_FOLLOWED = ("Created", "Running", "Stopped", "Paused", "Dead")
 #: A container that ran this long has recovered: the next restart comes at once again.
 _RECOVERED = timedelta(seconds=10)
 _LONGEST_PAUSE = timedelta(minutes=1)
@@ -279,7 +279,8 @@ def _gone(work: Work, row: Record) -> str:
     """The engine has it no longer."""
     if row.auto_remove:
         return _remove(work, row, "it is gone from its engine")
-    if row.status in ("Running", "Paused") and _policy(row) != "no" and row.wanted != "stopped":
+    # An engine that is removing a container calls it dead for a moment.
+    if row.status in ("Running", "Paused", "Dead") and _policy(row) != "no" and row.wanted != "stopped":
         work.event(row.uuid, "lost", "the engine has it no longer; its restart policy asks for it again")
         work.begin(CONTAINER, _as(work, row, "Stopped"), "revive")
         return f"container {row.uuid} was gone from its engine and is made anew"

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from stackyard.kernel.steps import Refused
-from stackyard.rooms.container.driver import ContainerSpec, SandboxSpec
+from stackyard.rooms.container.driver import ContainerSpec, SandboxSpec, Status
 from stackyard.rooms.container.drivers.fake import world
 from tests.kernel.stage import Stage, stage
 
@@ -165,6 +166,21 @@ def test_a_container_gone_from_its_engine_is_made_anew_when_its_policy_asks(yard
     del yard.worlds.container.containers[uuid]
     yard.reconcile()
     assert (status(yard, uuid), show(yard, uuid)["addresses"]) == ("Running", address)
+
+
+@pytest.mark.parametrize(("policy", "ends"), [("no", "Error"), ("always", "Running")])
+def test_a_container_seen_while_its_engine_removes_it_is_followed_until_it_is_gone(
+    yard: Stage, policy: str, ends: str
+) -> None:
+    uuid = run(yard, restart_policy={"Name": policy})
+    kept = yard.worlds.container.containers
+    kept[uuid].state = msgspec.structs.replace(kept[uuid].state, status=Status.DEAD, pid=0)
+    yard.reconcile()
+    assert (status(yard, uuid), yard.mismatches()) == ("Dead", [])
+    del kept[uuid]
+    assert yard.mismatches() != []
+    yard.reconcile()
+    assert (status(yard, uuid), yard.mismatches()) == (ends, [])
 
 
 def test_a_container_paused_or_resumed_by_another_hand_is_written_down(yard: Stage) -> None:
