@@ -62,7 +62,7 @@ def is_valid(payload: Any) -> bool:
         parts[name] = resource.Resource(**kept)
     parts["initiator"].host = host.Host(**payload["initiator"].get("host", {}))
     parts["reason"] = reason.Reason(**payload["reason"])
-    return payload["typeURI"] == event.TYPE_URI and bool(event.Event(**parts).is_valid())
+    return payload["typeURI"] == event.TYPE_URI_EVENT and bool(event.Event(**parts).is_valid())
 
 
 def test_a_write_is_told_with_who_what_and_what_came_of_it(running: RunningCloud) -> None:
