@@ -117,6 +117,21 @@ def test_a_token_got_with_a_token_ends_when_that_does_and_remembers_its_audit_id
     assert third.json["token"]["audit_ids"][1:] == old["audit_ids"]
 
 
+def test_tokens_of_one_user_for_one_thing_keep_what_is_their_own(cloud: Cloud, clock: MovableClock) -> None:
+    first = cloud.log_in("demo", project_scope("demo"))
+    clock.ahead += timedelta(minutes=5)
+    second, elsewhere = cloud.log_in("demo", project_scope("demo")), cloud.log_in("demo", "unscoped")
+    shown = [
+        cloud.ask("GET", "/v3/auth/tokens", token=text, headers={"X-Subject-Token": text}).json["token"]
+        for text in (each.headers["X-Subject-Token"] for each in (first, second, elsewhere))
+    ]
+    assert shown == [each.json["token"] for each in (first, second, elsewhere)]
+    assert shown[0]["roles"] == shown[1]["roles"]
+    assert shown[0]["audit_ids"] != shown[1]["audit_ids"]
+    assert shown[0]["expires_at"] < shown[1]["expires_at"]
+    assert "project" not in shown[2]
+
+
 def test_password_and_token_together_must_be_of_one_user(cloud: Cloud, admin: str, demo: str) -> None:
     user = {"name": "demo", "domain": {"id": "default"}, "password": cloud.password("demo")}
     identity: dict[str, Any] = {"methods": ["password", "token"], "password": {"user": user}, "token": {"id": admin}}

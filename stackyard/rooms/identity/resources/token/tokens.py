@@ -1,7 +1,8 @@
 """Tokens: made, read and judged. A token is good when its claims are, and when the rows behind them still say so.
 
-What the rows say is remembered per token together with the change counter read with them; as long as the counter
-stands, nothing about identity has changed, and one small read tells. Any change makes every token be judged anew.
+What the rows say is remembered together with the change counter read with them; as long as the counter stands, nothing
+about identity has changed, and one small read tells. Any change makes every token be judged anew. Tokens of the same
+user for the same thing, of which each log-in makes another, share what is remembered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,15 +28,15 @@ from stackyard.rooms.identity.resources.token.rights import Rights
 from stackyard.rooms.identity.resources.token.sources import rights
 from stackyard.rooms.identity.resources.user import store as users
 
-#: How many judged tokens are remembered. Each takes 6 kB; one that was forgotten costs a few reads more.
-REMEMBERED = 2_000
+#: How many judged tokens are remembered, and how many standings: 2 kB and 4 kB each. What was forgotten costs a few
+#: reads more.
+REMEMBERED, STANDINGS = 2_000, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Token:
-    """A token that was good at `version`: its claims and the rows behind them."""
+class Standing:
+    """What a user is, and may do with one thing: the rows as they were at `version`."""
 
-    claims: Claims
     user: Record
     user_domain: Record
     scope: Record | None
@@ -43,6 +44,16 @@ class Token:
     rights: Rights
     service_providers: Sequence[Mapping[str, str]]
     version: int
+    #: What callers with these tokens have in common, and of their `token` in policy.
+    who: Mapping[str, Any] = field(repr=False)
+    about: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token(Standing):
+    """A token that was good at `version`: its claims and the rows behind them."""
+
+    claims: Claims
     caller: Caller = field(repr=False)
     #: What follows from the rest and has been worked out.
     kept: dict[str, bytes] = field(default_factory=dict, repr=False)
@@ -57,6 +68,7 @@ class Tokens:
         self._lifetime = lifetime
         self.catalogs = Catalogs()
         self._known: Recent[str, Token] = Recent(REMEMBERED)
+        self._standings: Recent[Claims, Standing] = Recent(STANDINGS)
 
     def validate(self, tx: Transaction, token: str) -> Caller:
         """Who asks with this token. Raises Unauthorized."""
@@ -121,24 +133,44 @@ class Tokens:
         return self._with_rows(tx, claims, version)
 
     def _with_rows(self, tx: Transaction, claims: Claims, version: int) -> Token:
-        user = users.by_id(tx, claims.user_id)
-        if user is None or not user.enabled or user.generation != claims.generation:
-            raise unauthenticated()
-        user_domain = _enabled_domain(tx, user.domain_id)
-        scope, scope_domain = _scope_rows(tx, claims, user_domain)
-        held = rights(tx, claims)
-        caller = _caller(claims, user, user_domain, scope, scope_domain, held)
-        return Token(
-            claims=claims,
-            user=user,
-            user_domain=user_domain,
-            scope=scope,
-            scope_domain=scope_domain,
-            rights=held,
-            service_providers=federation.enabled_service_providers(tx),
-            version=version,
-            caller=caller,
+        standing = self._standing(tx, claims, version)
+        caller = Caller(
+            **standing.who,
+            expires_at=instant(claims.expires),
+            token={**standing.about, "audit_ids": list(claims.audit_ids)},
         )
+        return Token(**vars(standing), claims=claims, caller=caller)
+
+    def _standing(self, tx: Transaction, claims: Claims, version: int) -> Standing:
+        # Without what tells one token from another, so that nothing remembered can depend on it.
+        alike = msgspec.structs.replace(claims, issued=0, expires=0, audit_ids=())
+        if tx.writable:
+            return _looked_up(tx, alike, version)
+        known = self._standings.get(alike)
+        if known is None or known.version != version:
+            known = _looked_up(tx, alike, version)
+            self._standings.put(alike, known)
+        return known
+
+
+def _looked_up(tx: Transaction, claims: Claims, version: int) -> Standing:
+    user = users.by_id(tx, claims.user_id)
+    if user is None or not user.enabled or user.generation != claims.generation:
+        raise unauthenticated()
+    user_domain = _enabled_domain(tx, user.domain_id)
+    scope, scope_domain = _scope_rows(tx, claims, user_domain)
+    held = rights(tx, claims)
+    return Standing(
+        user=user,
+        user_domain=user_domain,
+        scope=scope,
+        scope_domain=scope_domain,
+        rights=held,
+        service_providers=federation.enabled_service_providers(tx),
+        version=version,
+        who=_who(claims, user, user_domain, scope, scope_domain, held),
+        about=_about(claims, user, user_domain, scope, scope_domain, held),
+    )
 
 
 def _enabled_domain(tx: Transaction, domain_id: str) -> Record:
@@ -166,38 +198,19 @@ def instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _caller(
-    claims: Claims,
-    user: Record,
-    user_domain: Record,
-    scope: Record | None,
-    domain: Record | None,
-    held: Rights,
-) -> Caller:
+def _who(
+    claims: Claims, user: Record, user_domain: Record, scope: Record | None, domain: Record | None, held: Rights
+) -> Mapping[str, Any]:
     who: dict[str, Any] = {
         "user_id": user.id,
         "user_name": user.name,
         "user_domain_id": user_domain.id,
         "user_domain_name": user_domain.name,
         "roles": tuple(role.name for role in held.roles),
-        "expires_at": instant(claims.expires),
         "system": claims.kind == "system",
         "access_rules": held.access_rules,
         "certificate": claims.certificate,
     }
-    # Check strings of the default policy reach into the token: token.domain.id, token.project.domain.id.
-    token: dict[str, Any] = {
-        "user": {"id": user.id, "domain": {"id": user_domain.id}},
-        "audit_ids": list(claims.audit_ids),
-        **held.known,
-    }
-    # Who vouches for a user takes nothing from what they may do: that is no leave of somebody else's.
-    delegated = msgspec.structs.replace(claims.origin, federated=None)
-    if origin := {name: value for name, value in msgspec.structs.asdict(delegated).items() if value}:
-        origin.pop("counterpart", None)
-        token["origin"] = origin
-    if SIGNED in claims.methods:
-        token["origin"] = {**token.get("origin", {}), "signed_with": SIGNED}
     if scope and domain:
         who |= {
             "project_id": scope.id,
@@ -205,11 +218,28 @@ def _caller(
             "project_domain_id": domain.id,
             "project_domain_name": domain.name,
         }
-        token["project"] = {"id": scope.id, "domain": {"id": domain.id}}
     elif scope:
         who |= {"domain_id": scope.id, "domain_name": scope.name}
-        token["domain"] = {"id": scope.id}
-    return Caller(**who, token=token)
+    return who
+
+
+def _about(
+    claims: Claims, user: Record, user_domain: Record, scope: Record | None, domain: Record | None, held: Rights
+) -> Mapping[str, Any]:
+    """Check strings of the default policy reach into the token: token.domain.id, token.project.domain.id."""
+    about: dict[str, Any] = {"user": {"id": user.id, "domain": {"id": user_domain.id}}, **held.known}
+    # Who vouches for a user takes nothing from what they may do: that is no leave of somebody else's.
+    delegated = msgspec.structs.replace(claims.origin, federated=None)
+    if origin := {name: value for name, value in msgspec.structs.asdict(delegated).items() if value}:
+        origin.pop("counterpart", None)
+        about["origin"] = origin
+    if SIGNED in claims.methods:
+        about["origin"] = {**about.get("origin", {}), "signed_with": SIGNED}
+    if scope and domain:
+        about["project"] = {"id": scope.id, "domain": {"id": domain.id}}
+    elif scope:
+        about["domain"] = {"id": scope.id}
+    return about
 
 
 def tokens_of(services: Services) -> Tokens:
