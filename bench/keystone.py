@@ -33,8 +33,7 @@ import httpx
 import yaml
 
 from bench.load import Sample, family, load, megabytes, request
-from bench.requests_per_second import serving
-from stackyard.testing.cloud import free_port
+from bench.processes import free_port, serving
 
 USERS, PROJECTS, SUBJECTS = 1000, 100, 50
 CHEAP, USUAL = 4, 12

@@ -14,9 +14,7 @@ import itertools
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,15 +25,14 @@ from typing import Any
 import httpx
 
 from bench.load import Sample, load, request
+from bench.processes import free_port, serving
 from stackyard.kernel.settings import Settings
-from stackyard.testing.cloud import free_port
 from stackyard.testing.personas import Doors
 from stackyard.testing.postgres import postgres
 
 POOLS = "/networking/v2.0/subnetpools"
 TARGET = 0.5
 OBJECTS = 100
-_ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
@@ -56,23 +53,6 @@ class Server:
         )
         answer.raise_for_status()
         return answer.json()
-
-
-@contextmanager
-def serving(which: str, folder: Path, port: int, *options: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process of bench/serving.py that answers; it ends with the block."""
-    command = [sys.executable, "-m", "bench.serving", which, str(folder), str(port), *options]
-    process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        if process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"the {which} server does not come up")
-        yield process
-    finally:
-        process.stdin.close()
-        threading.Thread(target=process.stdout.read, daemon=True).start()
-        process.wait(60)
 
 
 @dataclass

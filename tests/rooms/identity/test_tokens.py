@@ -122,7 +122,7 @@ def test_tokens_of_one_user_for_one_thing_keep_what_is_their_own(cloud: Cloud, c
     clock.ahead += timedelta(minutes=5)
     second, elsewhere = cloud.log_in("demo", project_scope("demo")), cloud.log_in("demo", "unscoped")
     shown = [
-        cloud.ask("GET", "/v3/auth/tokens", token=text, headers={"X-Subject-Token": text}).json["token"]
+        cloud.ask("GET", "/v3/auth/tokens", token=text, X_Subject_Token=text).json["token"]
         for text in (each.headers["X-Subject-Token"] for each in (first, second, elsewhere))
     ]
     assert shown == [each.json["token"] for each in (first, second, elsewhere)]
