@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stackyard.kernel.caller import Caller
-from stackyard.kernel.request.policy import Policies
+from stackyard.kernel.request.policy import Policies, rules_of
 from stackyard.rooms.identity.room import ROOM
 
 ADMIN = Caller(user_id="a", project_id="p", roles=("admin",))
@@ -17,6 +17,16 @@ THEIRS = {
     "target.trust.trustor_user_id": "u",
     "trust.trustor_user_id": "u",
 }
+
+
+#: Every rule that Keystone declares in keystone/common/policies (2026-07-17, 30ef2ffa).
+KEYSTONES = set(Path(__file__).with_name("keystone_rules.txt").read_text().split())
+#: Rules of our own, for what Keystone lacks.
+OURS = {"identity:revoke_tokens_for_user"}
+
+
+def test_every_rule_of_keystone_is_one_here_by_the_same_name_and_hardly_another() -> None:
+    assert {each.name for each in rules_of(ROOM)} == KEYSTONES | OURS
 
 
 @pytest.mark.parametrize(
