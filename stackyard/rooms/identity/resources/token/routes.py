@@ -45,7 +45,8 @@ RULES: list[Allow] = [
     allow("check_token", either(ADMIN, SYSTEM_READER, _SUBJECT), EVERY_SCOPE),
     allow("validate_token", either(ADMIN, SYSTEM_READER, "rule:service_role", _SUBJECT), EVERY_SCOPE),
     allow("revoke_token", either(ADMIN, _SUBJECT), EVERY_SCOPE),
-    # Keystone declares these and asks for get_auth_projects and get_auth_domains instead; files written for it name them.
+    # Keystone declares these, and asks for get_auth_projects and get_auth_domains instead; files written for it may
+    # name them.
     allow("list_projects_for_user", ANYONE),
     allow("list_domains_for_user", ANYONE),
 ]
