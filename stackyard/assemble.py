@@ -181,7 +181,7 @@ class Cloud:
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
             clock=self.clock or cloud_clock(self.database), nodes=self.nodes, settings=self.settings, bound={},
             signal=self._signal, signal_all=self._signal_all, unified_limits=identity.unified_limits,
-            holdings=Holdings(self.rooms), host=name,
+            holdings=Holdings(self.rooms), bulletin=self.bulletin, host=name,
         )  # fmt: skip
         of_rooms = (each for room in self.rooms for each in room.reconcilers)
         self.reconcilers = Reconcilers(

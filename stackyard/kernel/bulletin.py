@@ -45,6 +45,16 @@ class Bulletin:
         if not self._database.is_sqlite:
             tx.execute(_NOTIFY.bindparams(channel=_CHANNEL, said=f"{self._me} {topic} {word}"))
 
+    def say(self, topic: str, word: str = "") -> None:
+        """Tell the other servers now. Nothing is written; when the database does not answer, nobody is told."""
+        if self._database.is_sqlite:
+            return
+        try:
+            with self._database.read(held=False) as tx:
+                self.post(tx, topic, word)
+        except ApiError as error:
+            log.warning("the other servers are not told about %s: %s", topic, error)
+
     def start(self) -> None:
         """Listen, and go on listening when the database was away. Returns at once."""
         if self._database.is_sqlite:

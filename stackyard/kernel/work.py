@@ -14,6 +14,7 @@ from stackyard.kernel.quota import UnifiedLimits, no_unified_limits
 from stackyard.kernel.storage.database import Database, Record, Transaction
 
 if TYPE_CHECKING:
+    from stackyard.kernel.bulletin import Bulletin
     from stackyard.kernel.declare.resource import Resource
     from stackyard.kernel.nodes import Nodes
 
@@ -83,6 +84,7 @@ class Services:
     `signal(name)` has a reconciler run soon on this server, `signal_all(tx, name)` on every server once a transaction
     has committed. `host` is the name of the node that this server has on its own machine.
     `unified_limits` is Keystone's book of limits, which quotas ask; `holdings` knows what projects own in every room.
+    `bulletin` reaches the other servers; None: there can be none.
     """
 
     database: Database
@@ -97,6 +99,7 @@ class Services:
     host: str = ""
     unified_limits: UnifiedLimits = no_unified_limits
     holdings: Holdings = field(default_factory=Holdings)
+    bulletin: "Bulletin | None" = None
 
     @property
     def observer(self) -> Observer:

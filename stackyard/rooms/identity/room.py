@@ -23,7 +23,7 @@ from stackyard.rooms.identity.resources.token.provider import Provider
 from stackyard.rooms.identity.resources.token.tokens import Tokens
 from stackyard.rooms.identity.rotation import Reseal
 from stackyard.rooms.identity.store import KEY
-from stackyard.rooms.identity.throttle import Throttle
+from stackyard.rooms.identity.throttle import shared
 
 
 def start(services: Services) -> None:
@@ -32,7 +32,7 @@ def start(services: Services) -> None:
     keys = Keys.of(services.database, services.settings.state_dir, services.clock.now())
     services.bound["identity_keys"] = keys
     services.bound["identity_directories"] = Directories(services, _ldap)
-    services.bound["identity_throttle"] = Throttle()
+    services.bound["identity_throttle"] = shared(services.bulletin)
     services.bound["identity_reseals"] = RESEALS
     provider = Provider(keys, services.settings.token_provider)
     services.bound["federation"] = Parties(ConnectionsFile(services.settings.state_dir), services.clock)

@@ -1,9 +1,21 @@
-"""Guessing passwords takes too long: by user and by address, for users who exist and users who do not."""
+"""Guessing passwords takes too long: by user and by address, for users who exist and users who do not, on one server
+and on several."""
 
+import shutil
+import time as real
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+import httpx
 import pytest
 
 from stackyard.kernel.errors import TooManyRequests, Unauthorized, Unavailable
 from stackyard.rooms.identity.throttle import PER_ADDRESS, PER_USER, REMEMBERED, Buckets, Throttle
+from stackyard.testing.cloud import RunningCloud
+from stackyard.testing.cloud import cloud as started
+from stackyard.testing.postgres import postgres
 from tests.rooms.identity.cloud import Admin, Cloud
 
 
@@ -124,3 +136,91 @@ def test_memory_is_bounded() -> None:
     for number in range(REMEMBERED + 10):
         buckets.add(number)
     assert len(buckets) == REMEMBERED
+
+
+def test_what_fails_on_one_server_counts_on_all_and_says_nobodys_name() -> None:
+    said: list[str] = []
+    time = Time()
+    one, two = Throttle(time, said.append), Throttle(time)
+    for turn in range(PER_USER.most):
+        fail((one, two)[turn % 2], "ada")
+        for word in said:
+            two.hear(word)
+        said.clear()
+    fail(one, "bob", "10.0.0.9")
+    (word,) = said
+    assert "bob" not in word
+    assert "10.0.0.9" not in word
+    with pytest.raises(TooManyRequests), two.attempt("ada", "10.0.0.2"):
+        pytest.fail("it may not be tried")
+    with two.attempt("ada's friend", "10.0.0.2"):
+        pass
+
+
+def test_success_and_what_is_not_the_callers_fault_are_told_to_nobody() -> None:
+    said: list[str] = []
+    throttle = Throttle(Time(), said.append)
+    with throttle.attempt("ada", "10.0.0.1"):
+        pass
+    with pytest.raises(Unavailable), throttle.attempt("ada", "10.0.0.1"):
+        raise Unavailable("the directory does not answer")
+    assert said == []
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[RunningCloud, RunningCloud]]:
+    """Two servers of one cloud, on one PostgreSQL."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    with postgres() as running, started(first, database=running.database("cloud"), threads=1) as one:
+        for name in ("cloud.secret", "clouds.yaml"):
+            shutil.copy(first / name, second / name)
+        with started(second, database=one.settings.database, threads=1) as two:
+            yield one, two
+
+
+def guess(server: RunningCloud, user: str, password: str = "guess") -> int:
+    named = {"name": user, "domain": {"id": "default"}, "password": password}
+    auth = {"identity": {"methods": ["password"], "password": {"user": named}}}
+    answer = httpx.post(f"{server.url}/identity/v3/auth/tokens", json={"auth": auth}, trust_env=False, timeout=30)
+    return answer.status_code
+
+
+@pytest.mark.thorough
+def test_several_servers_of_a_cloud_have_one_allowance(servers: tuple[RunningCloud, RunningCloud]) -> None:
+    for user in ("demo", "nobody-at-all"):
+        answers = []
+        for turn in range(2 * PER_USER.most):
+            answers.append(guess(servers[turn % 2], user))
+            real.sleep(0.02)
+        assert answers.count(401) == PER_USER.most, answers
+        assert answers[PER_USER.most :] == [429] * PER_USER.most
+    assert {guess(each, "admin") for each in servers} == {401}, "nobody else is kept out"
+
+
+@pytest.mark.thorough
+def test_guesses_on_all_servers_at_once_are_paid_for_later(servers: tuple[RunningCloud, RunningCloud]) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        turns = chain.from_iterable(zip(servers, servers, strict=True) for _ in range(2 * PER_USER.most))
+        answers = list(pool.map(lambda server: guess(server, "demo"), chain.from_iterable(turns)))
+    tried = answers.count(401)
+    assert PER_USER.most <= tried <= 2 * PER_USER.most
+    real.sleep(1)
+    for server in servers:
+        throttle = server.cloud.services.bound["identity_throttle"]
+        (level, _), *_ = throttle.users._levels.values()
+        assert level > tried - 2
+
+
+@pytest.mark.thorough
+def test_the_others_hear_of_what_failed_alone(servers: tuple[RunningCloud, RunningCloud]) -> None:
+    one, two = servers
+    heard: list[str] = []
+    two.cloud.bulletin.on("failure", heard.append)
+    one.demo.get("/identity/v3/auth/projects")
+    assert guess(one, "demo") == 401
+    end = real.monotonic() + 10
+    while not heard and real.monotonic() < end:
+        real.sleep(0.02)
+    assert len(heard) == 1
