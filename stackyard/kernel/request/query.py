@@ -292,7 +292,7 @@ def _narrowed(statement: Any, resource: Resource, dialect: Dialect, name: str, v
     if each is not None and each.filter and each.stored and each.read:
         return statement.where(_one_of(resource.table.c[name], each, values))
     base, _, operator = name.rpartition("__")
-    each = resource.all_fields.get(base)
+    each = resource.all_fields.get(base) if base in resource.texts else None
     if dialect.text_filters and operator in _TEXT_FILTERS and each is not None and each.filter and each.stored:
         return statement.where(_TEXT_FILTERS[operator](resource.table.c[base], values[-1]))
     if dialect.unknown_filters == "refuse":

@@ -60,7 +60,7 @@ def _matches(work: Work, resource: Resource, record: Record) -> bool:
         if field is None or not (field.filter and field.stored and field.read):
             continue
         if word:
-            if not _compares(word, str(record[base] or ""), text):
+            if base in resource.texts and not _compares(word, str(record[base] or ""), text):
                 return False
         elif record[base] != (text if field.kind.storage == "text" else field.kind.parse(text, base, False)):
             return False

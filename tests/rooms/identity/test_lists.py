@@ -92,6 +92,13 @@ def test_lists_below_an_object_are_narrowed_as_those_of_the_resource(
     assert {each["name"].removesuffix("-group") for each in found} == wanted
 
 
+def test_only_texts_are_compared_as_texts(admins: Admin, family: Made) -> None:
+    for path, name in {**lists(family), "/v3/registered_limits": "registered_limits"}.items():
+        whole = admins.do("GET", path).json[name]
+        for compared in ("enabled", "default_limit", "options"):
+            assert admins.do("GET", f"{path}?{compared}__contains=x").json[name] == whole
+
+
 def test_a_marker_that_is_not_in_the_list_is_named(admins: Admin, family: Made) -> None:
     for path in lists(family):
         answer = admins.cloud.ask("GET", f"{path}?limit=1&marker={'0' * 32}", token=admins.token)
