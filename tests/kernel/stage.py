@@ -16,6 +16,7 @@ import yaml
 
 from stackyard.assemble import Cloud
 from stackyard.kernel.journal.tables import OPERATIONS, STEPS
+from stackyard.kernel.journal.worker import Workers
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import SystemClock
@@ -163,6 +164,22 @@ class Stage:
                 return deaths
             self.restart()
         raise AssertionError("the server dies again and again")
+
+    def let_another_server_take_over(self) -> None:
+        """Another server takes over what this one is at, and performs it to its end: its epochs are the newer ones."""
+        other = Workers(self.cloud.services, self.cloud.book, threads=0)
+        assert other.recover(), "there is nothing to take over"
+        self.let_another_server_perform(other)
+
+    def let_another_server_perform(self, other: Workers | None = None) -> None:
+        """Perform all operations, on another server than this one."""
+        other = other or Workers(self.cloud.services, self.cloud.book, threads=0)
+        for _ in range(60):
+            other.run_all()
+            if not self.operations(OPERATIONS.c.due_at.is_not(None)):
+                return
+            self.clock.pass_(1)
+        raise AssertionError("the other server does not come to an end")
 
     def reconcile(self) -> None:
         """One round of every reconciler, and what they begin."""

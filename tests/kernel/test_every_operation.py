@@ -1,4 +1,4 @@
-"""Every operation of every room, at every step: failed, repeated, refused, overtaken, and the server killed. Afterwards
+"""Every operation of every room, at every step: failed, repeated, refused, overtaken, late, and the server killed. Afterwards
 the object is where it was asked to go, or where its declaration says it goes when that fails, with the reason; nothing
 differs between the database and the hosts; and once the object is deleted, nothing is left of it anywhere.
 
@@ -153,7 +153,9 @@ class Play:
         reached = [step for action, step, moment in stage.faults.reached if (action, moment) == (self.action, BEFORE)]
         [operation] = stage.operations(OPERATIONS.c.id == operation.id)
         self.theatre.kinds.setdefault(self.place, stage.kinds_of_steps(operation.id))
-        if not gone:
+        if gone:
+            assert self._left_on_hosts(stage) == {}
+        else:
             self._check_end(stage, operation, uuid, before, well)
         stage.reconcile()
         assert stage.mismatches() == []
@@ -170,11 +172,14 @@ class Play:
         assert BUSY in operation.reason
         assert self._state(stage, uuid) == (self.resource.operations[self.action].failing_to or before)
         if self.scenario.undone:
-            held = stage.on_hosts()
-            assert held == {name: self.theatre.slate[name] for name in held}, "what was done is taken back"
+            assert self._left_on_hosts(stage) == {}, "what was done is taken back"
         life, row = self.resource.life, self._row(stage, uuid)
         if life and life.reason and row:
             assert BUSY in row[life.reason], "the object itself tells why"
+
+    def _left_on_hosts(self, stage: Stage) -> dict[str, Any]:
+        """What hosts hold, and did not before."""
+        return {name: held for name, held in stage.on_hosts().items() if held != self.theatre.slate[name]}
 
     def _row(self, stage: Stage, uuid: str) -> Record | None:
         source = self.resource.table
@@ -242,6 +247,49 @@ def test_a_server_killed_while_it_takes_back_is_followed_by_one_that_goes_on(pla
             faults.crash(play.action, undo, AFTER_EFFECT)
 
     play.once("killed in every undo", plan, well=False, deaths=len(play.undos()))
+
+
+@pytest.mark.parametrize("moment", [BEFORE, AFTER_EFFECT])
+def test_an_answer_that_comes_late_under_an_older_epoch_changes_nothing(play: Play, moment: str) -> None:
+    stage_of, steps = play.theatre.open, play.steps()
+    kinds = dict(zip(steps, play.theatre.kinds[play.place], strict=True))
+    # While a write is under way no other server can write, so that nothing can be taken over there.
+    for step in steps if moment == BEFORE else [each for each in steps if kinds[each] == "call"]:
+
+        def plan(faults: Faults, _: str, at: str = step) -> None:
+            faults.do(play.action, at, moment, lambda: stage_of().let_another_server_take_over())
+
+        play.once(f"taken over {moment} '{step}'", plan)
+
+
+def test_a_failure_that_comes_late_under_an_older_epoch_changes_nothing(play: Play) -> None:
+    stage_of = play.theatre.open
+    for step in play.steps():
+
+        def plan(faults: Faults, _: str, at: str = step) -> None:
+            def late() -> None:
+                stage_of().let_another_server_take_over()
+                raise Refused(BUSY)
+
+            faults.do(play.action, at, BEFORE, late)
+
+        play.once(f"taken over before '{step}', which is then refused", plan)
+
+
+def test_a_call_that_comes_late_to_a_host_makes_nothing_of_an_object_that_is_gone(play: Play) -> None:
+    stage_of, steps = play.theatre.open, play.steps()
+    for step, kind in zip(steps, play.theatre.kinds[play.place], strict=True):
+
+        def plan(faults: Faults, uuid: str, at: str = step) -> None:
+            def outlived() -> None:
+                stage_of().let_another_server_take_over()
+                play.scenario.clear(stage_of(), uuid)
+                stage_of().let_another_server_perform()
+
+            faults.do(play.action, at, BEFORE, outlived)
+
+        if kind == "call":
+            play.once(f"taken over before '{step}', and the object is deleted", plan, gone=True)
 
 
 def test_a_delete_at_any_step_leaves_nothing(play: Play) -> None:
