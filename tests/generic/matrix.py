@@ -57,9 +57,9 @@ PERSONAS: Mapping[str, Caller] = {
     "none": ANONYMOUS,
     "stranger": Caller(user_id="a-stranger", user_domain_id="default", token={"user": {"id": "a-stranger"}}),
     **{role: _scoped(role, project_id=HOME) for role in IMPLIED},
-    **{f"other-{role}": _scoped(role, project_id=OTHER) for role in ("reader", "member", "admin")},
-    **{f"domain-{role}": _scoped(role, domain_id="default") for role in ("reader", "manager", "admin")},
-    **{f"system-{role}": _scoped(role, system=True) for role in ("reader", "member", "admin")},
+    **{f"other-{role}": _scoped(role, project_id=OTHER) for role in IMPLIED},
+    **{f"domain-{role}": _scoped(role, domain_id="default") for role in IMPLIED},
+    **{f"system-{role}": _scoped(role, system=True) for role in IMPLIED},
 }
 
 

@@ -1,6 +1,7 @@
-"""Every operation of every room, at every step: failed, repeated, refused, overtaken, late, and the server killed. Afterwards
-the object is where it was asked to go, or where its declaration says it goes when that fails, with the reason; nothing
-differs between the database and the hosts; and once the object is deleted, nothing is left of it anywhere.
+"""Every operation of every room, at every step: failed, repeated, refused, overtaken, late, and the server killed.
+Afterwards the object is where it was asked to go, or where its declaration says it goes when that fails, with the
+reason; nothing differs between the database and the hosts; and once the object is deleted, nothing is left of it
+anywhere.
 
 What there is to test is read from the declarations; only how to bring an object to each operation is told here, in
 `scenarios.py`. Steps are learnt from a run without faults.

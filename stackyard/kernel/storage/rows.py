@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from stackyard.kernel import quota
 from stackyard.kernel.declare.dialect import Dialect
 from stackyard.kernel.declare.resource import NO_DEFAULT, Field, Resource
-from stackyard.kernel.errors import Conflict, NotFound
+from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.request.query import visible_row, visible_rows
 from stackyard.kernel.request.shapes import show as shown
 from stackyard.kernel.storage.database import Record
@@ -39,12 +39,25 @@ def _given_by_cloud(work: Work, resource: Resource, each: Field) -> Any:
     if each.name == resource.id_field:
         return each.kind.parse(work.new_id(), each.name, True)
     if each.name == "project_id":
-        return work.caller.project_id
+        return work.caller.project_id if each.null else owner_of(work, {})
     if each.name == "created_at" or (each.name == "updated_at" and not each.null):
         return work.now
     if each.default is NO_DEFAULT:
         return None
     return each.default() if callable(each.default) else each.default
+
+
+def owner_of(work: Work, wanted: Mapping[str, Any]) -> str:
+    """The project that a new object belongs to: the one named (policy allowed it), or the caller's. Raises BadRequest
+    when there is neither."""
+    owner = wanted.get("project_id") or work.caller.project_id
+    if not owner:
+        raise BadRequest(
+            "The token is scoped to no project, so it is not known whose the object would be.",
+            field="project_id",
+            remedy="Name a project_id, or use a token with a project.",
+        )
+    return str(owner)
 
 
 def _duplicate(resource: Resource, record: Record) -> Conflict:

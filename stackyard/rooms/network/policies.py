@@ -1,12 +1,8 @@
 """Who may do what in the network room, in oslo.policy's language. Names and defaults are Neutron's (2025.1)."""
 
-from collections.abc import Mapping
-from typing import Any
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.resource import Allow
-from stackyard.kernel.errors import BadRequest
-from stackyard.kernel.work import Work
 
 ADMIN = "role:admin"
 ADMIN_OR_SERVICE = "role:admin or role:service"
@@ -15,18 +11,6 @@ OWNER_WRITES = "role:admin or (role:member and project_id:%(project_id)s)"
 #: For what lies on a network: the network's owner, whoever owns the object.
 NETWORK_OWNER = "role:admin or role:service or (role:member and project_id:%(network_project_id)s)"
 ANYONE = "role:admin or role:reader or role:service"
-
-
-def owner_of(work: Work, wanted: Mapping[str, Any]) -> str:
-    """The project that a new object belongs to: the one named (policy allowed it), or the caller's."""
-    owner = wanted.get("project_id") or work.caller.project_id
-    if not owner:
-        raise BadRequest(
-            "The token is scoped to no project, so it is not known whose the object would be.",
-            field="project_id",
-            remedy="Name a project_id, or use a token with a project.",
-        )
-    return str(owner)
 
 
 def verbs(noun: str, *, read: str = OWNER_READS, write: str = OWNER_WRITES) -> dict[str, Allow]:

@@ -50,7 +50,7 @@ def create(work: Work, wanted: Record) -> Record:
         "task_state": "image_pulling",
         "wanted": "running" if run else "created",
     }
-    project_id = str(values.get("project_id") or work.caller.project_id)
+    project_id = rows.owner_of(work, values)
     if groups is not None:
         values["security_groups"] = network.find_security_groups(work, project_id, groups)
     container = rows.insert(work, resource.CONTAINER, values)

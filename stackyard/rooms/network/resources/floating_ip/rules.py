@@ -7,7 +7,6 @@ from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane
-from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import floating_ip as floating_ips
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import port as ports
@@ -21,7 +20,7 @@ from stackyard.rooms.network.resources.subnet import store as subnet_store
 def create(work: Work, wanted: Record) -> Record:
     """An outside address of the caller's project, at once for a port if one is named. Raises Conflict when none is
     left."""
-    project_id = owner_of(work, wanted)
+    project_id = rows.owner_of(work, wanted)
     network = rows.find(work, networks.NETWORK, wanted.floating_network_id)
     if not network["router:external"]:
         raise BadRequest(

@@ -5,7 +5,6 @@ from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane
-from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import floating_ip as floating_ips
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources.floating_ip import store as floating_store
@@ -16,7 +15,7 @@ from stackyard.rooms.network.resources.subnet import store as subnet_store
 
 def create(work: Work, wanted: Record) -> Record:
     """A network of the caller's project. Nothing is made on a host before something is put on it."""
-    wanted["project_id"] = owner_of(work, wanted)
+    wanted["project_id"] = rows.owner_of(work, wanted)
     _check_provider(wanted)
     return rows.insert(work, networks.NETWORK, wanted)
 

@@ -9,7 +9,7 @@ from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane, ipam
-from stackyard.rooms.network.policies import ADMIN_OR_SERVICE, NETWORK_OWNER, OWNER_WRITES, owner_of
+from stackyard.rooms.network.policies import ADMIN_OR_SERVICE, NETWORK_OWNER, OWNER_WRITES
 from stackyard.rooms.network.resources import network as networks
 from stackyard.rooms.network.resources import port as ports
 from stackyard.rooms.network.resources.floating_ip import store as floating_store
@@ -26,7 +26,7 @@ POLICIES = (CHOOSE_ADDRESS, ACT_FOR_THE_CLOUD)
 def create(work: Work, wanted: Record) -> Record:
     """A port with its addresses and groups, or none of it. It is DOWN until something is plugged into it."""
     network = rows.find(work, networks.NETWORK, wanted.network_id)
-    wanted["project_id"] = owner_of(work, wanted)
+    wanted["project_id"] = rows.owner_of(work, wanted)
     ownership.require(work, CREATE_PORT.name, network, work.caller.project_id)
     _refuse_posing(work, network, wanted)
     return make(work, network, wanted)

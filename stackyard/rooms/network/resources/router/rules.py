@@ -5,7 +5,6 @@ from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses, dataplane
-from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import router as routers
 from stackyard.rooms.network.resources.port import rules as port_rules
 from stackyard.rooms.network.resources.port import store as port_store
@@ -16,7 +15,7 @@ MOST_ROUTES = 30
 
 def create(work: Work, wanted: Record) -> Record:
     """A router, with its gateway if one is asked for."""
-    wanted["project_id"] = owner_of(work, wanted)
+    wanted["project_id"] = rows.owner_of(work, wanted)
     created = rows.insert(work, routers.ROUTER, {**wanted, "routes": []})
     if wanted.get("external_gateway_info"):
         created = gateway.change(work, created, wanted.external_gateway_info)

@@ -8,7 +8,6 @@ from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import dataplane
-from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import security_group as groups
 from stackyard.rooms.network.resources.port import store as port_store
 from stackyard.rooms.network.resources.security_group import kinds, store
@@ -17,7 +16,7 @@ from stackyard.rooms.network.resources.security_group import kinds, store
 def create(work: Work, wanted: Record) -> Record:
     """A group that lets everything out and nothing in. The project has its default group before any other."""
     _refuse_default_name(wanted)
-    wanted["project_id"] = owner_of(work, wanted)
+    wanted["project_id"] = rows.owner_of(work, wanted)
     store.default_of(work, wanted.project_id)
     created = rows.insert(work, groups.SECURITY_GROUP, wanted)
     store.add_egress(work, created)

@@ -8,7 +8,6 @@ from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.network import addresses
-from stackyard.rooms.network.policies import owner_of
 from stackyard.rooms.network.resources import subnet_pool as pools
 from stackyard.rooms.network.resources.subnet_pool import store
 
@@ -18,7 +17,7 @@ _LONGEST = {4: 32, 6: 128}
 
 def create(work: Work, wanted: Record) -> Record:
     """A pool of one family. Adjacent ranges become one."""
-    wanted["project_id"] = owner_of(work, wanted)
+    wanted["project_id"] = rows.owner_of(work, wanted)
     wanted["ip_version"] = _family(wanted.prefixes)
     wanted["prefixes"] = _merged(wanted.prefixes)
     _settle_lengths(wanted)
