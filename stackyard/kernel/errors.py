@@ -4,7 +4,7 @@ Rules raise these; the request chain renders them in the dialect of the service 
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stackyard.kernel.declare.versions import Version
@@ -14,8 +14,9 @@ class ApiError(Exception):
     """A refusal with a status and a reason that the caller may read.
 
     `detail` says what is wrong with which object; `remedy` what to do about it; `field` the dotted path of the input
-    at fault; `kind` overrides the machine-readable name some dialects carry (Neutron's `type`). `request_id` and
-    `version` are those of the request that is refused, once a dialect is to put it into words.
+    at fault; `kind` overrides the machine-readable name some dialects carry (Neutron's `type`); `noted` is not for the
+    caller, but for the audit trail, as members of the event. `request_id` and `version` are those of the request that
+    is refused, once a dialect is to put it into words.
     """
 
     status = 500
@@ -29,6 +30,7 @@ class ApiError(Exception):
         remedy: str | None = None,
         kind: str | None = None,
         headers: Mapping[str, str] | None = None,
+        noted: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -36,6 +38,7 @@ class ApiError(Exception):
         self.remedy = remedy
         self.kind = kind or type(self).__name__
         self.headers = dict(headers or {})
+        self.noted = dict(noted or {})
         self.request_id = ""
         self.version: Version | None = None
 

@@ -18,7 +18,7 @@ class SecurityCompliance(msgspec.Struct, kw_only=True, frozen=True, forbid_unkno
     Days: disable_user_account_days_inactive, password_expires_days, minimum_password_age. lockout_duration: seconds.
     unique_last_password_count: how many of the last ones, the present one included, a new password must differ
     from. password_regex: what a password must match from its beginning; password_regex_description: how that is told
-    to people. report_invalid_password_hash: ["event"] logs a keyed digest of wrong passwords.
+    to people. report_invalid_password_hash: ["event"] has the audit trail told a keyed digest of wrong passwords.
     """
 
     disable_user_account_days_inactive: Annotated[int, msgspec.Meta(ge=1)] | None = None

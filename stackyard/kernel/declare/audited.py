@@ -8,7 +8,7 @@ import msgspec
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was answered. path: the route's, below the room's. given, answer: the JSON of both bodies, None
-    without one; they hold secrets, of which nothing may be told."""
+    without one; they hold secrets, of which nothing may be told. noted: what a refusal notes for the event."""
 
     method: str
     path: str
@@ -17,6 +17,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     verb: str | None
     given: Any
     answer: Any
+    noted: Mapping[str, Any] = {}
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

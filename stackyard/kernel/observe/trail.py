@@ -90,7 +90,7 @@ class Trail:
         asked = Asked(
             method=endpoint.method, path=endpoint.path.removeprefix(endpoint.room.path), params=request.params,
             resource=endpoint.resource.name if endpoint.resource else None, verb=endpoint.verb,
-            given=call.given if call else None, answer=reply.body,
+            given=call.given if call else None, answer=reply.body, noted=reply.noted,
         )  # fmt: skip
         encoded = reply.data if reply.body is None and "json" in reply.content_type else None
         try:
@@ -203,6 +203,7 @@ def _event(answered: _Answered, told: Told, server: str) -> dict[str, Any]:
         "reason": _reason(answered.status, endpoint.allow.name if endpoint.allow else None),
         "requestPath": endpoint.path,
         **told.details,
+        **answered.asked.noted,
     }
 
 

@@ -298,7 +298,8 @@ class Chain:
             )
         if isinstance(error, QuotaExceeded):
             error.status = status = exchange.room.dialect.quota_status
-        return Reply(status=status, body=exchange.room.dialect.error(error), headers=headers)
+        body = exchange.room.dialect.error(error)
+        return Reply(status=status, body=body, headers=headers, noted=error.noted)
 
     def failure(self, exchange: Exchange, error: Exception) -> Reply:
         """An error of our own: logged with the request id, no word of it to the caller."""

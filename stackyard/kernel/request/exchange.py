@@ -40,7 +40,7 @@ class Request:
 class Reply:
     """An answer: JSON-able `body`, or `data` as it is sent (then `body` is what the audit trail reads), or a `stream`
     of chunks (closed in every case when it has `close`), or `events` that come on the event loop's thread for as long
-    as the client stays."""
+    as the client stays. `noted`: what the audit trail is told beside."""
 
     status: int = 200
     body: Any = None
@@ -49,3 +49,4 @@ class Reply:
     events: AsyncIterator[bytes] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    noted: Mapping[str, Any] = field(default_factory=dict)

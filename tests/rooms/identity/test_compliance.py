@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import bcrypt
+import httpx
 import msgspec
 import pytest
+import yaml
 
 from stackyard.cli.choices import compliance
 from stackyard.cli.operator import CommandFailed
 from stackyard.kernel.settings import SecurityCompliance, Settings
 from stackyard.rooms.identity import passwords
-from stackyard.rooms.identity.resources.password import verify
+from stackyard.rooms.identity.resources.password import reporting
 from stackyard.rooms.identity.resources.user.resource import USER
+from stackyard.testing.cloud import cloud as running_cloud
 from tests.databases import copied_state
+from tests.kernel.test_audit import event_of
 from tests.rooms.identity.cloud import Admin, Cloud
 from tests.rooms.identity.conftest import MovableClock
 
@@ -239,21 +243,34 @@ def test_a_hash_of_another_cost_or_kind_is_good_and_made_anew_at_the_login(start
     assert not passwords.verify_password("secret", "$2b$12$nonsense", 4)
 
 
-def test_wrong_passwords_are_reported_by_a_keyed_digest_only(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    rules = {"report_invalid_password_hash": ["event"], "invalid_password_hash_secret_key": "pepper"}
-    cloud, do = start(**rules)
-    user = ada(do)
-    with caplog.at_level("WARNING", "stackyard.identity"):
-        for guess in ("guess", "guess", "other"):
-            cloud.log_in("ada", password=guess)
-    told: list[Any] = [each for each in caplog.records if each.name == "stackyard.identity"]
-    assert {each.user_id for each in told} == {user}
-    first, again, other = (each.password_hash for each in told)
-    assert first == again != other
-    assert len(first) == 10
-    assert "guess" not in caplog.text
-    assert verify.report(SecurityCompliance(**rules), "guess") == first
-    assert verify.report(SecurityCompliance(**{**rules, "invalid_password_hash_secret_key": "salt"}), "guess") != first
+def test_the_event_of_a_wrong_password_has_a_keyed_digest_of_it_and_no_other_has(tmp_path: Path) -> None:
+    rules = SecurityCompliance(report_invalid_password_hash=["event"], invalid_password_hash_secret_key="pepper")
+    with running_cloud(tmp_path, security_compliance=rules) as running:
+        url = f"{running.url}/identity/v3/auth/tokens"
+
+        def attached(user: str, password: str) -> list[dict[str, str]]:
+            """What is attached to the event of a log-in."""
+            named = {"name": user, "domain": {"id": "default"}, "password": password}
+            auth = {"identity": {"methods": ["password"], "password": {"user": named}}}
+            answer = httpx.post(url, json={"auth": auth}, trust_env=False, timeout=30)
+            assert "attachments" not in answer.text
+            payload = event_of(running, answer)["payload"]
+            assert payload["outcome"] == ("failure" if answer.status_code == 401 else "success")
+            found: list[dict[str, str]] = payload.get("attachments", [])
+            return found
+
+        (first,), (again,), (other,) = (attached(*each) for each in (("demo", "guess"), ("no", "guess"), ("no", "x")))
+        assert first == again != other
+        assert first == {
+            "typeURI": "mime:text/plain", "name": "partial_password_hash", "content": reporting.digest(rules, "guess"),
+        }  # fmt: skip
+        assert len(first["content"]) == 10
+        salted = SecurityCompliance(report_invalid_password_hash=["event"], invalid_password_hash_secret_key="salt")
+        assert reporting.digest(salted, "guess") != first["content"]
+        clouds = yaml.safe_load((running.settings.state_dir / "clouds.yaml").read_text())["clouds"]
+        assert attached("demo", clouds["stackyard"]["auth"]["password"]) == []
+        for log in (running.settings.state_dir / "logs").iterdir():
+            assert "guess" not in log.read_text()
 
 
 def test_a_deleted_users_passwords_and_logins_are_forgotten(start: Start) -> None:

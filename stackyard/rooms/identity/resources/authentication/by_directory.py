@@ -7,6 +7,7 @@ from stackyard.rooms.identity.driver import Directory, Person
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
 from stackyard.rooms.identity.resources.authentication.named import Named
+from stackyard.rooms.identity.resources.password.reporting import wrong_password
 from stackyard.rooms.identity.resources.user import store as users
 
 
@@ -17,7 +18,7 @@ def verified(attempt: Attempt, known: Known, wanted: Named, user: Record | None,
         person = _person(directory, wanted, user)
         good = directory.prove(person, password)
         if not good or person is None or not person.enabled:
-            raise unauthenticated()
+            raise wrong_password(attempt.services.settings.security_compliance, password)
         teams = directory.teams_of(person)
     user_id = mirror.came_in(attempt.services, known.domain_id, person, teams)
     with attempt.database.read() as tx:

@@ -3,10 +3,6 @@ are locked, one write, be the user unknown, disabled or locked, or the password 
 told that it has expired.
 """
 
-import base64
-import hashlib
-import hmac
-import logging
 from dataclasses import dataclass
 
 from stackyard.kernel.errors import Unauthorized
@@ -14,12 +10,10 @@ from stackyard.kernel.settings import SecurityCompliance
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity import compliance
-from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.passwords import hash_password, needs_renewal, verify_password
 from stackyard.rooms.identity.resources.password import store
+from stackyard.rooms.identity.resources.password.reporting import wrong_password
 from stackyard.rooms.identity.resources.user import store as users
-
-log = logging.getLogger("stackyard.identity")
 
 
 @dataclass(frozen=True)
@@ -39,12 +33,10 @@ def verify(services: Services, user: Record | None, password: str) -> Verified:
         current = users.by_id(tx, user.id) if user else None
         login = store.login(tx, user.id if user else store.NOBODY)
     if not good or current is None or current.password_hash != stored:
-        _failed(services, current, password)
-        raise unauthenticated()
+        raise _failed(services, current, password)
     if not _may_come_in(rules, services, current, login):
         # A locked account must not tell that this was the right password; neither by how long that takes.
-        _failed(services, current, password)
-        raise unauthenticated()
+        raise _failed(services, current, password)
     _succeeded(services, current, login, password)
     return Verified(current, compliance.is_expired(current, now))
 
@@ -68,11 +60,9 @@ def _may_come_in(rules: SecurityCompliance, services: Services, user: Record, lo
     )
 
 
-def _failed(services: Services, user: Record | None, password: str) -> None:
+def _failed(services: Services, user: Record | None, password: str) -> Unauthorized:
+    """Count it; returns the refusal."""
     rules, now = services.settings.security_compliance, services.clock.now()
-    if "event" in rules.report_invalid_password_hash:
-        told = {"user_id": user.id if user else None, "password_hash": report(rules, password)}
-        log.warning("authentication failed", extra=told)
     if rules.lockout_failure_attempts is not None:
         # Counted in the transaction that writes: of many attempts at once, none is missed.
         with services.database.write() as tx:
@@ -83,14 +73,7 @@ def _failed(services: Services, user: Record | None, password: str) -> None:
                 store.failed(tx, name, login.failures, login.failed_at)
             else:
                 store.failed(tx, name, compliance.failures_after(rules, login, now), now)
-
-
-def report(rules: SecurityCompliance, password: str) -> str:
-    """A digest of a wrong password by which the same guess is known again, and nothing else: it takes the operator's
-    key to make it, and only its first characters are told."""
-    key = rules.invalid_password_hash_secret_key.encode()
-    made = hmac.new(key, password.encode(), getattr(hashlib, rules.invalid_password_hash_function)).digest()
-    return base64.b64encode(made).decode()[: rules.invalid_password_hash_max_chars]
+    return wrong_password(rules, password)
 
 
 def _succeeded(services: Services, user: Record, login: Record | None, password: str) -> None:
