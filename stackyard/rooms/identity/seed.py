@@ -24,6 +24,8 @@ from stackyard.rooms.identity.resources.user.resource import USER
 
 DEFAULT = "default"
 ROLES = ("admin", "manager", "member", "reader", "service", "ResellerAdmin")
+#: Those that the default policy names. Without them nobody could let anybody in again: they are protected.
+PROTECTED = frozenset(ROLES) - {"ResellerAdmin"}
 IMPLICATIONS = (("admin", "manager"), ("manager", "member"), ("member", "reader"))
 PROJECTS = {
     "admin": "The administrators' project.",
@@ -51,7 +53,8 @@ def _named(work: Work, name: str) -> Record | None:
 
 
 def _role(work: Work, name: str) -> Record:
-    return roles.by_name(work.tx, name) or rows.insert(work, ROLE, {"name": name})
+    options = {"immutable": True} if name in PROTECTED else {}
+    return roles.by_name(work.tx, name) or rows.insert(work, ROLE, {"name": name, "options": options})
 
 
 def _project(work: Work, name: str, about: str) -> Record:

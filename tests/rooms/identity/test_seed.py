@@ -121,6 +121,16 @@ def test_a_new_address_reaches_the_files_and_the_catalog_with_the_same_passwords
     moved.close()
 
 
+def test_the_roles_of_the_default_policy_are_protected_until_somebody_frees_them(cloud: Cloud, do: Admin) -> None:
+    for name in ("admin", "manager", "member", "reader", "service"):
+        role = do.named("role", name)
+        path = f"/v3/roles/{role['id']}"
+        assert cloud.ask("DELETE", path, token=do.token).status_code == 403
+        assert cloud.ask("PATCH", path, {"role": {"name": "other"}}, do.token).status_code == 403
+        do.change("role", role["id"], options={"immutable": False})
+    do.change("role", do.named("role", "service")["id"], name="another")
+
+
 def test_what_the_administrator_took_away_stays_away(cloud: Cloud, do: Admin) -> None:
     demo, project = do.named("user", "demo")["id"], do.named("project", "demo")["id"]
     do.grant(f"projects/{project}", f"users/{demo}", "member", method="DELETE")
