@@ -173,6 +173,32 @@ def _delete_image(stage: Stage, image: str) -> None:
     stage.request("DELETE", f"/image/v2/images/{image}")
 
 
+def _queued(stage: Stage, _: str) -> str:
+    wanted = {"name": "walked", "container_format": "bare", "disk_format": "raw"}
+    return str(stage.ask("POST", "/image/v2/images", wanted)["id"])
+
+
+def _put(suffix: str) -> Callable[[Stage, str], str]:
+    def ask(stage: Stage, image: str) -> str:
+        stage.upload(f"/image/v2/images/{image}/{suffix}", b"the data of an image")
+        return image
+
+    return ask
+
+
+def _act(suffix: str) -> Callable[[Stage, str], str]:
+    def ask(stage: Stage, image: str) -> str:
+        stage.ask("POST", f"/image/v2/images/{image}/actions/{suffix}", user="admin")
+        return image
+
+    return ask
+
+
+def _drop_image(stage: Stage, image: str) -> str:
+    stage.ask("DELETE", f"/image/v2/images/{image}")
+    return image
+
+
 # -- projects --
 
 
@@ -216,3 +242,11 @@ SCENARIOS: Mapping[Place, Scenario] = {
     ("identity", "project", "purge"): Scenario(prepare=_holding, ask=_cascade, ends=None, clear=_clear_project),
     ("image", "image", "import"): Scenario(prepare=_staged, ask=_import, ends="active", clear=_delete_image),
 }
+
+#: Requests that move an object without an operation: what walks do besides the operations above.
+MOVES: Mapping[tuple[str, str], Mapping[str, Callable[[Stage, str], str]]] = {
+    ("image", "image"): {
+        "create": _queued, "upload": _put("file"), "stage": _put("stage"), "deactivate": _act("deactivate"),
+        "reactivate": _act("reactivate"), "delete": _drop_image,
+    },
+}  # fmt: skip
