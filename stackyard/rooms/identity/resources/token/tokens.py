@@ -28,9 +28,9 @@ from stackyard.rooms.identity.resources.token.rights import Rights
 from stackyard.rooms.identity.resources.token.sources import rights
 from stackyard.rooms.identity.resources.user import store as users
 
-#: How many judged tokens are remembered, and how many standings: 2 kB and 4 kB each. What was forgotten costs a few
-#: reads more.
-REMEMBERED, STANDINGS = 2_000, 1_000
+#: How many judged tokens are remembered, 2 kB each, and how many standings, 4 kB each. A token that was forgotten while
+#: its standing was not costs little: it is opened again, and looked for among those that were ended.
+REMEMBERED, STANDINGS = 1_000, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
