@@ -97,6 +97,20 @@ def test_an_unchanged_object_or_list_is_not_sent_again(toy: httpx.Client) -> Non
     assert {"X-Auth-Token", "Accept-Encoding"} <= set(changed.headers["Vary"].split(", "))
 
 
+def test_an_object_that_has_changed_since_is_not_changed_by_who_says_so(toy: httpx.Client) -> None:
+    path = f"{BOXES}/{box(toy, name='a')['id']}"
+    tag = toy.get(path).headers["ETag"]
+    assert toy.put(path, json={"box": {"size": 4}}, headers={"If-Match": tag}).json()["box"]["size"] == 4
+    for method, body in (("PUT", {"box": {"size": 5}}), ("DELETE", None)):
+        late = toy.request(method, path, json=body, headers={"If-Match": tag})
+        assert late.status_code == 412
+        assert "has changed" in late.json()["fault"]
+        later = toy.request(method, path, json=body, headers={"If-Match": "revision_number=0"})
+        assert later.status_code == 412
+    assert toy.get(path).json()["box"]["size"] == 4
+    assert toy.delete(path, headers={"If-Match": toy.get(path).headers["ETag"]}).status_code == 204
+
+
 def test_a_tag_gives_nothing_away_to_who_may_not_see_the_object(toy: httpx.Client) -> None:
     made = box(toy, name="a")
     tag = toy.get(f"{BOXES}/{made['id']}").headers["ETag"]
@@ -222,6 +236,30 @@ def _raw(toy: httpx.Client, *pieces: bytes) -> bytes:
         for piece in pieces:
             client.sendall(piece)
         return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("token", "length", "status"), [("", 2, 401), ("p1:reader", 5_000_000, 413), ("p1:member", 21, 201)]
+)
+def test_a_client_that_asks_before_it_sends_a_body_is_refused_before_it_does(
+    toy: httpx.Client, token: str, length: int, status: int
+) -> None:
+    head = f"POST {BOXES} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {token}\r\nContent-Length: {length}\r\n"
+    with socket.create_connection(("127.0.0.1", toy.base_url.port or 0), 10) as client:
+        client.sendall(head.encode() + b"Content-Type: application/json\r\nExpect: 100-continue\r\n\r\n")
+        said = client.recv(65536)
+        if status < 300:
+            assert said == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(b'{"box": {"size": 3}} ')
+            said = client.recv(65536)
+            while b"}}" not in said:
+                said += client.recv(65536)
+            client.sendall(b"GET /toy/v1/boxes HTTP/1.1\r\nHost: x\r\nX-Auth-Token: p1:member\r\n\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 200"), "the connection is good for more"
+        else:
+            said += b"".join(iter(lambda: client.recv(65536), b""))
+            assert b"connection: close" in said.lower()
+        assert said.startswith(f"HTTP/1.1 {status} ".encode())
 
 
 def test_a_head_beyond_all_measure_is_refused(toy: httpx.Client) -> None:

@@ -145,9 +145,9 @@ def _bounds(low: float | None, high: float | None) -> dict[str, float]:
 
 def _within(value: float, low: float | None, high: float | None, path: str) -> None:
     if low is not None and value < low:
-        raise invalid(path, f"{value} is less than the least allowed, {low}.")
+        raise invalid(path, f"{_shown(value)} is less than the least allowed, {low}.")
     if high is not None and value > high:
-        raise invalid(path, f"{value} is more than the most allowed, {high}.")
+        raise invalid(path, f"{_shown(value)} is more than the most allowed, {high}.")
 
 
 def OneOf(*values: str, fold: bool = False) -> Kind:

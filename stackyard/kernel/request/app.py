@@ -72,7 +72,7 @@ class Front:
 
     async def __call__(self, scope: dict[str, Any], receive: streams.Receive, send: Any) -> None:
         """The ASGI entry."""
-        client = streams.Client(receive, self.patience, owes=streams.promised(scope))
+        client = streams.Client(receive, self.patience, owes=streams.promised(scope), waits=streams.waits(scope))
         scope[streams.SCOPE] = client
         try:
             await self.app(scope, client.receive, send)
@@ -136,6 +136,10 @@ class Front:
 
     async def _send(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, request: Request, reply: Reply) -> None:
         self.origins.mark(request, reply)
+        client = streams.client_of(req)
+        if client is not None and client.keeps_its_body:
+            # Whether it sends the body all the same is not known: what comes next on the connection could be either.
+            reply.headers["Connection"] = "close"
         stream, data = _stream(self, req, reply), _data(reply)
         if data is not None and reply.status == 200 and request.method in ("GET", "HEAD"):
             data = representation.unless_known(request, reply, data)
@@ -247,7 +251,7 @@ def _data(reply: Reply) -> bytes | None:
     if reply.status in (204, 304) or reply.stream is not None or reply.events is not None:
         return None
     if reply.data is None and reply.body is not None:
-        return msgspec.json.encode(reply.body)
+        return representation.json_of(reply.body)
     return reply.data
 
 

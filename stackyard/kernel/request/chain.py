@@ -131,6 +131,7 @@ class Chain:
         if exchange.endpoint is None:
             if not _lacks_an_id(exchange):
                 self.router.candidates(exchange.request.method, exchange.request.path)
+                raise NotFound("The resource could not be found.", remedy="No path has a NUL character.")
             raise NotFound("The resource could not be found.", remedy="The path ends where an id should follow.")
 
     def _within_its_bounds(self, exchange: Exchange, caller: Caller) -> Caller:
@@ -366,4 +367,4 @@ def _parse(exchange: Exchange, raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"The body is not valid JSON: {error}", remedy="Send a JSON object.") from error
+        raise BadRequest(f"The body is not valid JSON: {error}.", remedy="Send a JSON object.") from error

@@ -16,6 +16,7 @@ from stackyard.kernel.declare.versions import Version, version
 from stackyard.kernel.errors import BadRequest, PreconditionFailed
 from stackyard.kernel.request import query as lists
 from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.request.representation import is_known, json_of, tag
 from stackyard.kernel.request.shapes import Body, check_attributes, read_query, show
 from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
@@ -213,7 +214,7 @@ def _verbs(room: Room, resource: Resource) -> Iterator[Endpoint]:
             method=dialect.update,
             path=member,
             status=resource.update_status or dialect.update_status,
-            handle=_update(resource),
+            handle=_update(room, resource),
             find=find,
             allow=resource.allow("update"),
             read=_update_reader(resource),
@@ -225,7 +226,7 @@ def _verbs(room: Room, resource: Resource) -> Iterator[Endpoint]:
             method="DELETE",
             path=member,
             status=resource.delete_status or dialect.delete_status,
-            handle=_delete(resource),
+            handle=_delete(room, resource),
             find=find,
             allow=resource.allow("delete"),
             query=resource.delete_query,
@@ -349,10 +350,10 @@ def _target(work: Work, resource: Resource, record: Mapping[str, Any]) -> Mappin
     return resource.target(work, record) if resource.target else {}
 
 
-def _update(resource: Resource) -> Callable[[Work, Call], Any]:
+def _update(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
     def handle(work: Work, call: Call) -> Any:
         assert call.record is not None
-        _check_revision(resource, call)
+        _check_unchanged(work, room, resource, call)
         target = {**call.record, **_target(work, resource, call.record)}
         check_attributes(work, resource.allow("update"), resource, call.body, target)
         if resource.update:
@@ -362,10 +363,10 @@ def _update(resource: Resource) -> Callable[[Work, Call], Any]:
     return handle
 
 
-def _delete(resource: Resource) -> Callable[[Work, Call], Any]:
+def _delete(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
     def handle(work: Work, call: Call) -> Any:
         assert call.record is not None
-        _check_revision(resource, call)
+        _check_unchanged(work, room, resource, call)
         if resource.delete:
             return resource.delete(work, call.record, call.query)
         rows.remove(work, resource, call.record)
@@ -374,15 +375,20 @@ def _delete(resource: Resource) -> Callable[[Work, Call], Any]:
     return handle
 
 
-def _check_revision(resource: Resource, call: Call) -> None:
-    asked = call.request.headers.get("if-match", "")
-    if not asked.startswith("revision_number=") or "revision_number" not in resource.all_fields:
-        return
-    assert call.record is not None
-    current = call.record["revision_number"]
-    if asked.removeprefix("revision_number=") != str(current):
+def _check_unchanged(work: Work, room: Room, resource: Resource, call: Call) -> None:
+    """Raise PreconditionFailed when If-Match names another revision, or another tag, than the object has."""
+    asked, record = call.request.headers.get("if-match", ""), call.record
+    assert record is not None
+    if asked.startswith("revision_number="):
+        current = record.get("revision_number")
+        if current is not None and asked.removeprefix("revision_number=") != str(current):
+            raise PreconditionFailed(
+                f"Constrained to {asked[:60]}, but current revision is {current}.",
+                kind="RevisionNumberConstraintFailed",
+            )
+    elif '"' in asked and not is_known(asked, tag(json_of(one(work, room, resource, Record(record))))):
         raise PreconditionFailed(
-            f"Constrained to {asked[:60]}, but current revision is {current}.", kind="RevisionNumberConstraintFailed"
+            "The object has another tag than If-Match names: it has changed.", remedy="Show it again, and its ETag."
         )
 
 

@@ -245,12 +245,13 @@ def _responses(endpoint: Endpoint, together: Sequence[Endpoint]) -> Json:
         refusals.add(406)
     if endpoint.watches:
         refusals.add(410)
-    if endpoint.resource and "revision_number" in endpoint.resource.all_fields:
+    if endpoint.verb in ("update", "delete"):
         refusals.add(412)
     if endpoint.status == 501:
         refusals = {401, 501}
     found: Json = {str(each.status): _success(each) for each in together if each.status != 501}
-    found.update({str(status): _plainly(status) for status in endpoint.answers if status < 400})
+    unchanged = {304} if endpoint.method == "GET" and endpoint.status == 200 else set()
+    found.update({str(status): _plainly(status) for status in {*endpoint.answers, *unchanged} if status < 400})
     for status in sorted(refusals | {each for each in endpoint.answers if each >= 400}):
         found[str(status)] = _refusal(endpoint.room, status)
     return found

@@ -5,6 +5,9 @@ import hashlib
 import re
 import zlib
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
 
 from stackyard.kernel.request.exchange import Reply, Request
 
@@ -16,24 +19,29 @@ _LEVEL = 1
 
 def unless_known(request: Request, reply: Reply, data: bytes) -> bytes | None:
     """The data under its tag; None, and the reply says 304, when the client has just this already."""
-    tag = reply.headers.setdefault("ETag", _tag(data))
+    known_as = reply.headers.setdefault("ETag", tag(data))
     reply.headers.setdefault("Cache-Control", "no-cache")
     varying(reply.headers, "X-Auth-Token", "Accept-Encoding")
     known = request.headers.get("if-none-match")
-    if known is None or not is_known(known, tag):
+    if known is None or not is_known(known, known_as):
         return data
     reply.status = 304
     return None
 
 
-def _tag(data: bytes) -> str:
+def json_of(body: Any) -> bytes:
+    """A body as it is sent."""
+    return msgspec.json.encode(body)
+
+
+def tag(data: bytes) -> str:
     """Weak: it says that the content is the same, however it is compressed."""
     return f'W/"{hashlib.blake2b(data, digest_size=12).hexdigest()}"'
 
 
-def is_known(header: str, tag: str) -> bool:
-    """Whether an If-None-Match names the tag."""
-    opaque = tag.removeprefix("W/")
+def is_known(header: str, current: str) -> bool:
+    """Whether an If-None-Match, or an If-Match, names this tag. Weak tags count: they tell content from content."""
+    opaque = current.removeprefix("W/")
     return header.strip() == "*" or any(each.strip().removeprefix("W/") == opaque for each in header.split(","))
 
 

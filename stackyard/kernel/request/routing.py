@@ -45,7 +45,7 @@ class Router:
             if below.startswith(start):
                 return room
         known = ", ".join(sorted(room.path for room in self.rooms))
-        raise NotFound(f"No service is at {path[:200]}.", remedy=f"Services are at {known}.")
+        raise NotFound(f"No service is at {path[:200]}.", remedy=f"Services are at {known}; /docs tells of them.")
 
     def candidates(self, method: str, path: str) -> list[Endpoint]:
         """The endpoints for a method and path, one per range of microversions. Raises NotFound, MethodNotAllowed."""

@@ -23,17 +23,35 @@ def promised(scope: Mapping[str, Any]) -> bool:
     return False
 
 
-class Client:
-    """The other end of one request. It may take at most `patience` seconds over each piece of the body that it owes."""
+def waits(scope: Mapping[str, Any]) -> bool:
+    """Whether a client sends its body only when it is told to (RFC 9110, 10.1.1), as curl does with large ones."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
-    def __init__(self, receive: Receive, patience: float, *, owes: bool = True) -> None:
+
+class Client:
+    """The other end of one request. It may take at most `patience` seconds over each piece of the body that it owes.
+    `waits`: it sends none before somebody asks for it, so that a refusal costs it nothing."""
+
+    def __init__(self, receive: Receive, patience: float, *, owes: bool = True, waits: bool = False) -> None:
         self._receive = receive
         self._patience = patience
         self._complete = not owes
+        #: Events that were asked for of a client that waits; None for any other.
+        self._asked = 0 if owes and waits else None
         self.gone = False
+
+    @property
+    def keeps_its_body(self) -> bool:
+        """Whether it still waits to be told to send the body."""
+        return self._asked is not None and self._asked < 2
 
     async def receive(self) -> dict[str, Any]:
         """The next ASGI event. Raises RequestTimeout when a piece of the body does not come."""
+        if self._asked is not None:
+            self._asked += 1
+            if self._asked == 1:
+                # Falcon wants an event before it makes a request of it; the server says "continue" at the next one.
+                return {"type": "http.request", "body": b"", "more_body": True}
         if self._complete:
             event = await self._receive()
         else:

@@ -72,6 +72,17 @@ def test_a_range_outside_the_data_is_416_and_tells_the_size(glance: Glance, aske
     assert answer.headers["content-range"] == "bytes */10"
 
 
+def test_a_download_goes_on_only_with_the_data_that_it_began_with(glance: Glance) -> None:
+    image = glance.active(b"0123456789")
+    tag = glance("GET", image["file"]).headers["etag"]
+    for asked_if, status, part in ((tag, 206, b"789"), ('"another"', 200, b"0123456789")):
+        answer = glance("GET", image["file"], headers={"Range": "bytes=7-", "If-Range": asked_if})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (status, part, tag)
+    known = glance("GET", image["file"], headers={"If-None-Match": tag})
+    assert (known.status_code, known.content) == (304, b"")
+    assert glance("GET", image["file"], headers={"If-None-Match": '"another"'}).content == b"0123456789"
+
+
 def test_data_is_uploaded_once_and_only_to_an_image_with_formats(glance: Glance) -> None:
     image = glance.active(b"first")
     assert glance.upload(image["id"], b"second").status_code == 409

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from stackyard.kernel.declare.resource import Allow, Route
 from stackyard.kernel.errors import BadRequest, UnsupportedMediaType
 from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.request.representation import is_known
 from stackyard.kernel.request.shapes import show
 from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record
@@ -76,13 +77,25 @@ def _download(work: Work, request: Request) -> Any:
     record = data.locate(work, request.params["id"])
     if record.status not in data.HAS_DATA:
         return Reply(status=204)
-    span = requested(request.headers.get("range"), record.size)
+    tag, known = _tag(record), request.headers.get("if-none-match")
+    if tag is not None and known is not None and is_known(known, tag):
+        return Reply(status=304, headers={"ETag": tag})
+    part = request.headers.get("range") if request.headers.get("if-range") in (None, tag) else None
+    span = requested(part, record.size)
     opened = data.reader(work.services, record, *(span or (0, None)))
     return lambda: _portion(record, opened(), partial=span is not None)
 
 
+def _tag(record: Record) -> str | None:
+    """Data never changes once it is complete, and its digest names it: a download that broke off can go on."""
+    digest = record.os_hash_value or record.checksum
+    return f'"{digest}"' if digest else None
+
+
 def _portion(record: Record, portion: data.Portion, *, partial: bool) -> Reply:
     headers = {"Content-Length": str(portion.length), "Accept-Ranges": "bytes"}
+    if tag := _tag(record):
+        headers["ETag"] = tag
     if partial:
         last = portion.offset + portion.length - 1
         headers["Content-Range"] = f"bytes {portion.offset}-{last}/{portion.size}"
