@@ -34,6 +34,8 @@ class Dialect:
     update: the method of updates. unknown_fields: what happens to a body member the declaration does not know.
     ("keep": in the resource's internal JSON column `extra`, shown again at the top level, as Keystone does).
     unknown_object: "policy" asks policy before saying 404, so that the forbidden get 403 whether it exists or not.
+    text_filters: whether lists are narrowed by `name__contains` and the like. bare_flags: whether a boolean filter
+    without a value (`?enabled`) asks for true.
     unknown_filters: what happens to a query parameter nobody declared. strict: whether "true" may stand for true.
     quota_status: what QuotaExceeded answers with.
     trailing_slash: whether /images/ is /images, or an object without an id, which is 404 (Glance).
@@ -59,6 +61,7 @@ class Dialect:
     sort_parameter: Literal["sort_key", "sort"] = "sort_key"
     field_selection: bool = False
     text_filters: bool = False
+    bare_flags: bool = False
     quota_status: int = 409
     bulk: bool = False
     trailing_slash: Literal["ignored", "missing"] = "ignored"

@@ -446,7 +446,19 @@ def read_call(endpoint: Endpoint, call: Call, asked: Version | None) -> None:
         call.query = read_query(endpoint.query, call.request.raw_query, asked)
     if endpoint.verb == "create" and endpoint.resource and endpoint.resource.id_from == "path":
         _drop_known_id(endpoint, call)
+    if endpoint.verb == "update":
+        _refuse_other_id(endpoint, call)
     call.body = endpoint.read(endpoint.room, call.given, asked) if endpoint.read else call.given
+
+
+def _refuse_other_id(endpoint: Endpoint, call: Call) -> None:
+    """Where members that are not known are kept, an id is known: it must be the object's own."""
+    resource, given = endpoint.resource, call.given
+    if resource is None or resource.habits(endpoint.room.dialect).unknown_fields != "keep":
+        return
+    inner = given.get(resource.name) if isinstance(given, Mapping) else None
+    if isinstance(inner, Mapping) and "id" in inner and call.record and inner["id"] != call.record[resource.id_field]:
+        raise BadRequest(f"Cannot change {resource.name} ID.", field="id")
 
 
 def _drop_known_id(endpoint: Endpoint, call: Call) -> None:

@@ -290,6 +290,8 @@ def _filtered(
 def _narrowed(statement: Any, resource: Resource, dialect: Dialect, name: str, values: list[str]) -> Any:
     each = resource.all_fields.get(name)
     if each is not None and each.filter and each.stored and each.read:
+        if dialect.bare_flags and each.kind.storage == "boolean":
+            values = [text or "true" for text in values]
         return statement.where(_one_of(resource.table.c[name], each, values))
     base, _, operator = name.rpartition("__")
     each = resource.all_fields.get(base) if base in resource.texts else None

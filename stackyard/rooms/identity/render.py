@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stackyard.kernel.declare.dialect import Dialect, iso_micro
-from stackyard.kernel.declare.resource import Resource
+from stackyard.kernel.declare.resource import Field, Resource
 from stackyard.kernel.errors import ApiError
 from stackyard.kernel.request import query as lists
 from stackyard.kernel.request.shapes import show
@@ -31,6 +31,7 @@ DIALECT = Dialect(
     strict=True,
     timestamp=iso_micro,
     text_filters=True,
+    bare_flags=True,
 )
 
 
@@ -62,9 +63,15 @@ def _matches(work: Work, resource: Resource, record: Record) -> bool:
         if word:
             if base in resource.texts and not _compares(word, str(record[base] or ""), text):
                 return False
-        elif record[base] != (text if field.kind.storage == "text" else field.kind.parse(text, base, False)):
+        elif record[base] != _asked(field, text):
             return False
     return True
+
+
+def _asked(field: Field, text: str) -> Any:
+    if field.kind.storage == "text":
+        return text
+    return field.kind.parse(text or "true" if field.kind.storage == "boolean" else text, field.name, False)
 
 
 def _compares(word: str, value: str, text: str) -> bool:

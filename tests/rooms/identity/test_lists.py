@@ -92,6 +92,19 @@ def test_lists_below_an_object_are_narrowed_as_those_of_the_resource(
     assert {each["name"].removesuffix("-group") for each in found} == wanted
 
 
+def test_a_flag_without_a_value_asks_for_what_has_it(admins: Admin, family: Made) -> None:
+    admins.do("PATCH", f"/v3/projects/{family['projects'][2]}", {"project": {"enabled": False}})
+    for path in ("/v3/projects", f"/v3/users/{family['user']}/projects"):
+
+        def ids(query: str, path: str = path) -> set[str]:
+            return {each["id"] for each in admins.do("GET", f"{path}?{query}").json["projects"]}
+
+        for query in ("enabled", "enabled=", "enabled=true", "enabled=1"):
+            assert ids(query) & set(family["projects"]) == set(family["projects"][:2]), query
+        assert ids("enabled=0") == ids("enabled=False") == {family["projects"][2]}
+    admins.do("PATCH", f"/v3/projects/{family['projects'][2]}", {"project": {"enabled": True}})
+
+
 def test_only_texts_are_compared_as_texts(admins: Admin, family: Made) -> None:
     for path, name in {**lists(family), "/v3/registered_limits": "registered_limits"}.items():
         whole = admins.do("GET", path).json[name]

@@ -49,7 +49,7 @@ def test_what_only_the_cloud_sets_cannot_be_given(cloud: Cloud, do: Admin) -> No
     assert user["id"] != "chosen"
     assert user["links"]["self"].endswith(user["id"])
     assert not set(secret) & set(user) - {"extra"}
-    do.change("user", user["id"], password_hash="x", generation=0, id="other", is_domain=True)
+    do.change("user", user["id"], password_hash="x", generation=0, is_domain=True)
     assert cloud.log_in("ada", password="ada").status_code == 201
     assert do.do("GET", f"/v3/users/{user['id']}").json["user"]["id"] == user["id"]
 
@@ -122,6 +122,17 @@ def test_an_unknown_domain_is_not_found_but_for_projects_where_it_is_bad_input(c
         made = cloud.ask("POST", f"/v3/{kind}s", {kind: {"name": "a", "domain_id": "f" * 32}}, do.token)
         assert made.status_code == status, made.text
         assert f"Could not find domain: {'f' * 32}" in made.json["error"]["message"]
+
+
+def test_an_id_in_a_change_must_be_the_objects_own(cloud: Cloud, do: Admin) -> None:
+    for kind in ("user", "group", "project", "role", "service"):
+        made = do.make(kind, name="same", **({"type": "x"} if kind == "service" else {}))
+        path = f"/v3/{kind}s/{made['id']}"
+        assert do.do("PATCH", path, {kind: {"id": made["id"], "name": "other"}}).json[kind]["name"] == "other"
+        for wrong in ("f" * 32, None, 7, [], {}):
+            refused = cloud.ask("PATCH", path, {kind: {"id": wrong, "name": "third"}}, do.token)
+            assert refused.status_code == 400, refused.text
+            assert f"Cannot change {kind} ID" in refused.json["error"]["message"]
 
 
 def test_people_change_their_own_password_by_the_old_one(cloud: Cloud, do: Admin, demo: str) -> None:

@@ -281,3 +281,12 @@ def test_an_application_credential_has_nothing_to_do_with_trusts(parties: Partie
     token = str(answer.headers["X-Subject-Token"])
     assert parties.trust(token).status_code == 403
     assert parties.cloud.ask("GET", f"{TRUSTS}?trustor_user_id={parties.trustor}", token=token).status_code == 403
+
+
+def test_who_does_not_say_whose_a_trust_is_to_be_is_told_so(parties: Parties) -> None:
+    token = parties.token(parties.trustor, project=True)
+    for body in ({}, {"trustor_user_id": None}, {"trustor_user_id": 7}):
+        answer = parties.cloud.ask("POST", TRUSTS, {"trust": body}, token)
+        assert answer.status_code == 400, answer.text
+        assert "trustor_user_id" in answer.json["error"]["message"]
+    assert parties.trust(token, trustor_user_id=parties.third).status_code == 403

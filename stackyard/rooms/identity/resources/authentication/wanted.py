@@ -56,10 +56,10 @@ def _methods(identity: dict[str, Any]) -> dict[str, Any]:
     if not names:
         raise Unauthorized("No authentication method was named.", remedy=f"Offered are {', '.join(METHODS)}.")
     for name in names:
-        if name not in METHODS:
-            raise Unauthorized(f"Attempted to authenticate with an unsupported method: {name}.")
         if name not in identity:
             raise BadRequest(f"Expecting to find {name} in identity.", field=f"auth.identity.{name}")
+        if name not in METHODS:
+            raise Unauthorized(f"Attempted to authenticate with an unsupported method: {name}.")
     return {name: METHODS[name].read(identity[name], f"auth.identity.{name}") for name in names}
 
 

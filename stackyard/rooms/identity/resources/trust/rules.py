@@ -28,8 +28,9 @@ def within(work: Work, params: Mapping[str, Any]) -> None:
 
 
 def target(work: Work, trust: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What check strings may name."""
-    trustor, trustee = trust.get("trustor_user_id"), trust.get("trustee_user_id")
+    """What check strings may name. Who does not say whose trust it is to be is told that it is missing: they are judged
+    as if it were theirs."""
+    trustor, trustee = trust.get("trustor_user_id", work.caller.user_id), trust.get("trustee_user_id")
     return members(
         {
             "trust.trustor_user_id": trustor,
