@@ -3,24 +3,22 @@
 import asyncio
 import secrets
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
-from stackyard.assemble import ROOMS, Cloud
+from stackyard.assemble import Cloud
 from stackyard.kernel.journal.crash import CrashHook
+from stackyard.kernel.repair.reconcile import Report
 from stackyard.kernel.request import certificates, listener
 from stackyard.kernel.settings import Settings
-from stackyard.kernel.storage import changes, migrations
-from stackyard.kernel.storage.database import Database, Record
+from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Clock, SystemClock
 from stackyard.node.messages import HostFacts
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
@@ -28,6 +26,7 @@ from stackyard.rooms.container.drivers.fake.world import World as ContainerWorld
 from stackyard.rooms.network.drivers.fake import FakeDriver as FakeNetworks
 from stackyard.rooms.network.drivers.fake import World as NetworkWorld
 from stackyard.testing.personas import Doors, Persona
+from stackyard.testing.prepared import begin_at_this_version
 from stackyard.testing.transitions import Transitions
 
 __all__ = ["FACTS", "Persona", "RunningCloud", "Worlds", "begin_at_this_version", "cloud", "free_port"]
@@ -62,7 +61,7 @@ class RunningCloud(Doors):
     facts: HostFacts = FACTS
 
     def __post_init__(self) -> None:
-        #: When operations go on, and whether they succeed.
+        #: When what the cloud does goes on, and whether it succeeds.
         self.transitions = Transitions(self.threads)
 
     def start(self) -> None:
@@ -77,6 +76,8 @@ class RunningCloud(Doors):
             threads=self.threads, crash_hook=self._reach,
         )  # fmt: skip
         self.transitions.begin()
+        self.cloud.services.nodes = self.transitions.nodes(self.cloud.nodes)
+        self.cloud.front.gate = self.transitions.request
         self.cloud.book.on_interrupt(self.transitions.interrupt)
         begin_at_this_version(self.settings)
         self.cloud.prepare()
@@ -106,29 +107,14 @@ class RunningCloud(Doors):
         self.stop()
         self.start()
 
+    def follow(self) -> Report:
+        """Have hosts follow what changed of networks, ports and routers; returns what was done and what failed. They
+        do so by themselves too, a moment after each change."""
+        return self.cloud.reconcilers.run_once("network")
+
     def settle(self, timeout: float = 30) -> None:
         """Wait until no operation is queued or running."""
         self.cloud.workers.drain(timeout)
-
-
-def begin_at_this_version(settings: Settings) -> None:
-    """Give a new cloud an empty database that is migrated already: a quarter of the time that a test's cloud takes."""
-    file = settings.state_dir / "stackyard.db"
-    if settings.database_url == f"sqlite:///{file}" and not file.exists() and (migrated := _migrated()):
-        file.write_bytes(migrated)
-
-
-@cache
-def _migrated() -> bytes | None:
-    """The file of such a database; None when something other than SQLite stands for files."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(state_dir=Path(folder))
-        database = Database(settings.database_url)
-        migrations.upgrade(database, ROOMS)
-        changes.install(database, ROOMS)
-        database.close()
-        file = settings.state_dir / "stackyard.db"
-        return file.read_bytes() if file.exists() else None
 
 
 class _Threaded:

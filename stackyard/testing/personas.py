@@ -72,9 +72,10 @@ class Doors:
         return Persona(self.url, issued, project_id, verify=verify, **headers)
 
     def trust(self) -> ssl.SSLContext | bool:
-        """What a client of a cloud with TLS of its own trusts."""
+        """What a client of this cloud trusts. Where nothing is encrypted no authorities are read: all those of the web
+        cost more than the request."""
         authority = self.settings.authority
-        return ssl.create_default_context(cafile=authority) if authority else True
+        return ssl.create_default_context(cafile=authority) if authority else self.url.startswith("https:")
 
     def seeded(self, name: str, **headers: str) -> Persona:
         """The persona of a cloud in the seeded clouds.yaml: stackyard (demo) or stackyard-admin."""

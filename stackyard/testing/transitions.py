@@ -1,225 +1,162 @@
-"""Scripted transitions: when operations of a cloud under test go on, and whether they succeed.
+"""Scripted transitions: when what a cloud under test does goes on, and whether it succeeds.
 
     with cloud(tmp_path) as running:
-        running.transitions.delay("container", "create", seconds=2)
-        running.transitions.delay("container", "start", polls=3)
+        running.transitions.delay("container", "create", polls=3)               # an operation
         running.transitions.fail("container", "pause", "The engine is out of ice.")
-        stopping = running.transitions.hold("container", "stop")
+        plugging = running.transitions.hold("port", "activate")                 # what a status waits for
+        running.transitions.fail("network", "create", Conflict("No."), times=1)  # a request
+        running.transitions.fail("container driver", "stop", "Lost.", after=True)  # a driver's call
         …
-        stopping.wait()       # an operation has come to a step
-        stopping.release()    # it performs the step, and comes to the next
+        plugging.wait()       # something has come to it
+        plugging.release()    # it goes on
 
-What is not scripted goes on at once. An operation that waits is under way like any other: its object shows the
-transient state, a delete overtakes it, its deadline ends it. It keeps one of the cloud's worker threads.
+What is not scripted goes on at once. What waits is under way like any other: its object shows the transient state, a
+delete overtakes it, its deadline ends it. It keeps the thread that does it.
 """
 
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from stackyard.assemble import ROOMS
+from stackyard.kernel.errors import Unavailable
 from stackyard.kernel.journal.crash import BEFORE
 from stackyard.kernel.journal.run import LetGo
-from stackyard.kernel.steps import Cancelled, Refused
+from stackyard.kernel.nodes import CURRENT_CALL, Nodes
+from stackyard.kernel.request.chain import Exchange
+from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.storage.database import Record
-
-
-@dataclass(eq=False)
-class _Plan:
-    """What is scripted for an action of a resource."""
-
-    seconds: float = 0.0
-    polls: int = 0
-    held: bool = False
-    reason: str | None = None
-
-
-@dataclass(eq=False)
-class _Waiting:
-    """An operation that waits at a step."""
-
-    plan: _Plan
-    operation: Record
-    step: str
-    until: float
-    polls: int
-    free: bool = False
-    interrupted: bool = False
-
-    def goes_on(self) -> bool:
-        """Whether it has waited long enough."""
-        if self.free or self.interrupted:
-            return True
-        return not self.plan.held and time.monotonic() >= self.until and self.polls <= 0
-
-    def patience(self) -> float | None:
-        """How long it waits for itself, in seconds; None: until it is told."""
-        left = self.until - time.monotonic()
-        return left if left > 0 and not self.plan.held else None
-
-    def is_shown_by(self, path: str) -> bool:
-        """Whether a request for this path shows its object, by id or by name."""
-        asked = path.rstrip("/").rpartition("/")[2]
-        return asked in (self.operation.object_id, (self.operation.record or {}).get("name"))
-
-
-class Held:
-    """The operations of one action that go on step by step, as the test says."""
-
-    def __init__(self, script: "Transitions", plan: _Plan) -> None:
-        self._script = script
-        self._plan = plan
-
-    def wait(self, timeout: float = 30) -> str:
-        """Wait until one of them has come to a step; returns the step's name. Raises TimeoutError."""
-        return self._script.first(self._plan, timeout).step
-
-    def release(self, timeout: float = 30) -> str:
-        """Let the one that waits longest perform its step, once one waits; returns the step's name. Raises
-        TimeoutError."""
-        return self._script.let_one_go_on(self._plan, timeout)
-
-    def let_go(self) -> None:
-        """Hold none any more: those that wait, and those to come, go on by themselves."""
-        self._script.let_all_go_on(self._plan)
+from stackyard.testing.places import CALL, OPERATION, REQUEST, Calls, Requests, place
+from stackyard.testing.script import Held, Moment, Plan, Script, Stopping
 
 
 class Transitions:
-    """The script of a cloud. It may be changed at any time; what waits keeps to what it was told, unless that is taken
-    back.
+    """The script of a cloud.
+
+    What is named: a resource and an action of its (`"container", "create"`), with its room where several have one of
+    that name (`"image.image"`); `"port"`, `"router"` or `"floating_ip"` and `"activate"`, what their status ACTIVE
+    waits for; a driver and its method (`"network driver", "ensure_network"`); a path and a method as /openapi.json has
+    them. An action that is an operation is scripted at its steps, any other is the request. Unknown names raise
+    ValueError.
 
     threads: how many workers the cloud has, and so how many operations can wait at a time.
     """
 
     def __init__(self, threads: int = 8) -> None:
         self._threads = threads
-        self._plans: dict[tuple[str, str], _Plan] = {}
-        self._changed = threading.Condition()
-        self._waiting: list[_Waiting] = []
-        self._met: set[str] = set()
-        self._stopping = False
+        self._script = Script()
 
     # -- the test's side --
 
-    def instant(self, resource: str, action: str) -> None:
-        """The action goes on at once again, and so do the operations that wait."""
-        plan = self._plans.pop((resource, _known(resource, action)), None)
-        if plan is not None:
-            self.let_all_go_on(plan)
+    def instant(self, name: str, action: str) -> None:
+        """It goes on at once again, and so does what waits."""
+        place(name, action)
+        self._script.forget((name, action))
 
-    def delay(self, resource: str, action: str, *, seconds: float = 0.0, polls: int = 0) -> None:
-        """The action goes on after so many seconds, and after its object was shown so many times in its transient
-        state, by GET with its id or its name in the path."""
-        self._script(resource, action, _Plan(seconds=seconds, polls=polls))
+    def clear(self) -> None:
+        """All goes on at once again, and so does what waits."""
+        self._script.clear()
 
-    def hold(self, resource: str, action: str) -> Held:
-        """The action waits before each of its steps until the test releases it."""
-        return Held(self, self._script(resource, action, _Plan(held=True)))
+    def delay(
+        self, name: str, action: str, *, seconds: float = 0.0, polls: int = 0, times: int | None = None
+    ) -> None:
+        """It goes on after so many seconds, and after its object was shown so many times meanwhile, by GET with its id
+        or its name in the path. times: only the next so many; all, unless given."""
+        self._plan(name, action, seconds=seconds, polls=polls, times=times)
 
-    def fail(self, resource: str, action: str, reason: str, *, seconds: float = 0.0) -> None:
-        """The action fails with this reason, at once or after so many seconds, and is undone."""
-        self._script(resource, action, _Plan(seconds=seconds, reason=reason))
+    def hold(self, name: str, action: str, *, times: int | None = None) -> Held:
+        """It waits until the test releases it; an operation before each of its steps. times: only the next so many."""
+        return Held(self._script, self._plan(name, action, held=True, times=times))
 
-    def _script(self, resource: str, action: str, plan: _Plan) -> _Plan:
-        if not self._threads and (plan.held or plan.polls):
+    def fail(
+        self, name: str, action: str, error: str | Exception, *,
+        seconds: float = 0.0, times: int | None = None, after: bool = False,
+    ) -> None:  # fmt: skip
+        """It fails, at once or after so many seconds. With a text for its reason: an operation is undone, a driver's
+        call is refused, a request is answered 503; or with an error, an ApiError for a request. times: only the next so
+        many. after: a driver's call does all it does, and then fails, as when its answer is lost."""
+        self._plan(name, action, seconds=seconds, error=error, times=times, after=after)
+
+    def wait(self, number: int = 1, timeout: float = 30) -> None:
+        """Wait until so many things wait for the test. Raises TimeoutError."""
+        self._script.wait(number, timeout)
+
+    def _plan(self, name: str, action: str, **what: Any) -> Plan:
+        found = place(name, action)
+        plan = Plan(place=found, **what)
+        if not self._threads and (plan.held or plan.polls) and not isinstance(found, Requests):
             raise ValueError("without threads operations are performed by the test itself and cannot wait for it")
-        self._plans[resource, _known(resource, action)] = plan
-        return plan
-
-    def wait(self, operations: int = 1, timeout: float = 30) -> None:
-        """Wait until so many operations wait at a step. Raises TimeoutError."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: len(self._waiting) >= operations, timeout):
-                raise TimeoutError(f"no {operations} operations have come to a step within {timeout:g} s")
+        if plan.polls and not found.can_be_polled:
+            raise ValueError(f"no object is shown while {name} {action} is under way, so that it could wait for polls")
+        if plan.after and not isinstance(found, Calls):
+            raise ValueError("only a driver's call can fail after it has done all")
+        return self._script.plan((name, action), plan)
 
     # -- the cloud's side --
 
     def __call__(self, operation: Record, step: str, moment: str) -> None:
-        """An operation has come to a step: it returns when the operation may go on, and raises when it may not."""
-        plan = self._plans.get((operation.resource, operation.action))
-        if moment != BEFORE or plan is None or not self._applies(plan, operation):
+        """An operation has come to a step: returns when it may go on, and raises when it may not."""
+        if moment != BEFORE or self._script.is_empty:
             return
-        self._wait(_Waiting(plan, operation, step, until=time.monotonic() + plan.seconds, polls=plan.polls))
-        if plan.reason is not None:
-            raise Refused(plan.reason)
+        names = {operation.object_id, (operation.record or {}).get("name")}
+        come = Moment(
+            kind=OPERATION, key=(operation.resource, operation.action), words=step, operation=operation.id,
+            names=frozenset(each for each in names if each),
+        )  # fmt: skip
+        try:
+            self._go(come, Refused)
+        except Stopping:
+            raise LetGo from None
 
-    def _applies(self, plan: _Plan, operation: Record) -> bool:
-        """Every step is held; anything else happens once to an operation, at its first step."""
-        if plan.held:
-            return True
-        with self._changed:
-            if operation.id in self._met:
-                return False
-            self._met.add(operation.id)
-        return True
+    def call(self, room: str, method: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """A driver's method is called: what it returns or raises, unless the script says otherwise."""
+        if self._script.is_empty:
+            return function(*args, **kwargs)
+        made_by = CURRENT_CALL.get()
+        come = Moment(
+            kind=CALL, key=(room, method), words=method, operation=made_by.operation if made_by else None,
+            subject=next(iter((*args, *kwargs.values())), room),
+        )  # fmt: skip
+        try:
+            plans = self._go(come, Refused)
+        except Stopping:
+            raise Transient("the cloud is stopping") from None
+        result = function(*args, **kwargs)
+        _fail([plan for plan in plans if plan.after], Refused)
+        return result
 
-    def _wait(self, waiting: _Waiting) -> None:
-        with self._changed:
-            self._waiting.append(waiting)
-            self._changed.notify_all()
-            while not waiting.goes_on() and not self._stopping:
-                self._changed.wait(waiting.patience())
-            self._waiting.remove(waiting)
-        if waiting.interrupted:
-            raise Cancelled("it was told to end while it waited")
-        if self._stopping and not waiting.free:
-            self._met.discard(waiting.operation.id)
-            raise LetGo
+    async def request(self, exchange: Exchange) -> None:
+        """A request has come, to an endpoint that there is: returns when it may be handled, and raises when not."""
+        endpoint = exchange.endpoint
+        if self._script.is_empty or endpoint is None:
+            return
+        words = f"{exchange.request.method} {exchange.request.path}"
+        come = Moment(kind=REQUEST, key=(endpoint.method, endpoint.path), words=words)
+        try:
+            await asyncio.to_thread(self._go, come, Unavailable)
+        except Stopping:
+            raise Unavailable("The cloud is stopping.") from None
 
-    def first(self, plan: _Plan, timeout: float) -> _Waiting:
-        """The operation that waits longest by this plan, once there is one. Raises TimeoutError."""
-        with self._changed:
-            return self._first(plan, timeout)
+    def _go(self, come: Moment, refusal: type[Exception]) -> list[Plan]:
+        plans = self._script.come_to(come)
+        _fail([plan for plan in plans if not plan.after], refusal)
+        return plans
 
-    def let_one_go_on(self, plan: _Plan, timeout: float) -> str:
-        """See Held.release."""
-        with self._changed:
-            found = self._first(plan, timeout)
-            found.free = True
-            self._changed.notify_all()
-            return found.step
-
-    def let_all_go_on(self, plan: _Plan) -> None:
-        """See Held.let_go."""
-        with self._changed:
-            plan.held = False
-            for each in self._waiting:
-                each.free = each.free or each.plan is plan
-            self._changed.notify_all()
-
-    def _first(self, plan: _Plan, timeout: float) -> _Waiting:
-        def of_plan() -> list[_Waiting]:
-            return [each for each in self._waiting if each.plan is plan and not each.free]
-
-        if not self._changed.wait_for(of_plan, timeout):
-            raise TimeoutError(f"no operation has come to a step within {timeout:g} s")
-        return of_plan()[0]
+    def nodes(self, nodes: Nodes) -> Nodes:
+        """The hosts, the calls of their drivers scripted."""
+        return _Nodes(nodes, self)
 
     def interrupt(self, operation_id: str) -> None:
         """A delete has overtaken the operation, or its deadline has passed."""
-        with self._changed:
-            for each in self._waiting:
-                each.interrupted = each.interrupted or each.operation.id == operation_id
-            self._changed.notify_all()
-
-    def shown(self, path: str) -> None:
-        """A GET of this path was answered."""
-        with self._changed:
-            for each in self._waiting:
-                each.polls -= each.is_shown_by(path)
-            self._changed.notify_all()
+        self._script.interrupt(operation_id)
 
     def begin(self) -> None:
         """The cloud comes up."""
-        self._stopping = False
+        self._script.begin()
 
     def stop(self) -> None:
-        """The cloud goes down: what waits is taken up again, and waits anew, at its next start."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        """The cloud goes down."""
+        self._script.stop()
 
     def counting(self, app: Callable[..., Any]) -> Callable[..., Any]:
         """The API (ASGI), its answers counted as polls."""
@@ -227,15 +164,47 @@ class Transitions:
         async def counted(scope: Any, receive: Any, send: Any) -> None:
             await app(scope, receive, send)
             if scope["type"] == "http" and scope["method"] == "GET":
-                self.shown(scope["path"])
+                self._script.shown(scope["path"])
 
         return counted
 
 
-def _known(resource: str, action: str) -> str:
-    """The action, when some room declares it. Raises ValueError."""
-    declared = [(each.name, name) for room in ROOMS for each in room.resources for name in each.operations]
-    if (resource, action) not in declared:
-        known = ", ".join(f"{name} {verb}" for name, verb in sorted(set(declared)))
-        raise ValueError(f"no {resource!r} has an operation {action!r}; there are: {known}")
-    return action
+class _Nodes:
+    """Hosts whose drivers are called by a script."""
+
+    def __init__(self, nodes: Nodes, script: Transitions) -> None:
+        self._nodes = nodes
+        self._script = script
+
+    def names(self) -> list[str]:
+        return self._nodes.names()
+
+    def states(self) -> Sequence[Any]:
+        return self._nodes.states()
+
+    def subscribe(self, topic: str, handler: Callable[[str, Any], None]) -> None:
+        self._nodes.subscribe(topic, handler)
+
+    def driver(self, host: str, room: str) -> Any:
+        return _Driver(self._nodes.driver(host, room), room, self._script)
+
+
+class _Driver:
+    """A driver whose methods are called by a script."""
+
+    def __init__(self, driver: Any, room: str, script: Transitions) -> None:
+        self._driver = driver
+        self._room = room
+        self._script = script
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._driver, name)
+        return partial(self._script.call, self._room, name, found) if callable(found) else found
+
+
+def _fail(plans: Sequence[Plan], refusal: type[Exception]) -> None:
+    for plan in plans:
+        if isinstance(plan.error, Exception):
+            raise plan.error
+        if plan.error is not None:
+            raise refusal(plan.error)

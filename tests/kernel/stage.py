@@ -25,6 +25,7 @@ from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeCont
 from stackyard.rooms.network.drivers.fake import FakeDriver as FakeNetworks
 from stackyard.testing.cloud import FACTS, Worlds, begin_at_this_version
 from stackyard.testing.faults import Faults, ServerDied
+from stackyard.testing.transitions import Transitions
 
 #: Tables whose rows tell what happened.
 _HISTORY = ("journal_", "alembic", "changes", "identity_revocation_event")
@@ -53,6 +54,7 @@ class Stage:
         self.worlds = Worlds()
         self.clock = MovingClock()
         self.faults = Faults()
+        self.transitions = Transitions(threads=0)
         self._loop = asyncio.new_event_loop()
         # One for all requests: to make one costs more than most requests.
         self._client = httpx.AsyncClient(
@@ -78,6 +80,7 @@ class Stage:
             settings=self.settings, drivers=drivers, facts=FACTS, threads=0, clock=self.clock,
             crash_hook=self._reach,
         )  # fmt: skip
+        self.cloud.services.nodes = self.transitions.nodes(self.cloud.nodes)
 
     def _reach(self, operation: Record, step: str, moment: str) -> None:
         """The crash hook: whichever faults are planned now."""

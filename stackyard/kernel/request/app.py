@@ -8,7 +8,7 @@ hashing never hold up a read.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qsl
@@ -60,6 +60,8 @@ class Front:
         self.certificate_header = certificate_header.lower()
         self.beside = beside or {}
         self.at_once = 0
+        #: Awaited for each request once it is known what it asks for; raises ApiError to refuse it. For tests.
+        self.gate: Callable[[Exchange], Awaitable[None]] | None = None
         self.writes = Writes(chain)
         self.pool = ThreadPoolExecutor(16, "handler")
         self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
@@ -162,6 +164,8 @@ class Front:
 
     async def _answer(self, exchange: Exchange, req: falcon.asgi.Request) -> Reply:
         self.chain.route(exchange)
+        if self.gate is not None:
+            await self.gate(exchange)
         # Who goes on to read does so in the snapshot in which the token was good; for others it is one look-up.
         at_once = reads_only(exchange)
         with self.chain.services.database.read(held=at_once) as tx:

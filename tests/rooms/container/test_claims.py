@@ -85,7 +85,7 @@ def test_what_grows_is_claimed_at_once_and_what_shrinks_when_it_has(book: Book, 
 
 def test_limits_that_the_engine_refuses_are_not_claimed_any_longer(book: Book, demo: Zun) -> None:
     uuid = demo.run(memory="100")
-    demo.world.fail("update", EngineRefused("it cannot be", uuid))
+    demo.cloud.transitions.fail("container driver", "update", EngineRefused("it cannot be", uuid), times=1)
     demo("PATCH", f"/containers/{uuid}", {"memory": "200"})
     demo.cloud.settle()
     assert (demo.show(uuid)["memory"], book.claimed(uuid)["MEMORY_MB"]) == ("100", 100)

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from stackyard.kernel.steps import Refused
 from stackyard.rooms.container.driver import ContainerSpec, SandboxSpec, Status
 from stackyard.rooms.container.drivers.fake import world
 from tests.kernel.stage import Stage, stage
@@ -225,7 +224,7 @@ def test_a_container_that_nobody_knows_is_removed(yard: Stage) -> None:
 def test_one_container_that_cannot_be_mended_does_not_keep_the_others_from_it(yard: Stage) -> None:
     stuck, other = "0" * 36, run(yard)
     yard.cloud.nodes.driver("testhost", "container").create(ContainerSpec(id=stuck, sandbox_id="", image="web"))
-    yard.worlds.container.fail("remove", Refused("it is held by something"), times=1)
+    yard.transitions.fail("container driver", "remove", "it is held by something", times=1)
     yard.worlds.container.dies(other, 0)
     report = yard.cloud.reconcilers.run_once("containers")
     assert ["held by something" in each for each in report.failed] == [True]

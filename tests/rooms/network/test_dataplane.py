@@ -312,7 +312,9 @@ def test_a_host_that_fails_is_reported_and_tried_again(lab: Lab) -> None:
     network, subnet = lab.tenant.net("10.55.0.0/24")
     router = lab.tenant.make("routers")
     lab.tenant.connect(router["id"], subnet_id=subnet["id"])
-    lab.running.worlds.network.fail_next("ensure_network", HostFailure("no memory", "bridge"), after_effect=True)
+    lab.running.transitions.fail(
+        "network driver", "ensure_network", HostFailure("no memory", "bridge"), times=1, after=True
+    )
     report = lab.running.cloud.reconcilers.run_once("network")
     assert any("no memory" in each and network["id"] in each for each in report.failed)
     lab.reconcile()
@@ -406,7 +408,7 @@ def test_the_routers_of_a_device_are_there_when_wire_returns(lab: Lab) -> None:
 
 
 def test_a_router_that_cannot_be_made_does_not_keep_a_device_from_being_wired(lab: Lab) -> None:
-    lab.running.worlds.network.fail_next("ensure_router", HostFailure("no memory", "namespace"))
+    lab.running.transitions.fail("router", "activate", HostFailure("no memory", "namespace"), times=1)
     lab.tenant.change("routers", next(iter(lab.real.routers)), admin_state_up=False)
     lab.reconcile()
     lab.tenant.change("routers", lab.tenant.list("routers")[0]["id"], admin_state_up=True)
@@ -459,7 +461,7 @@ def test_what_was_applied_while_the_host_was_looked_at_counts(lab: Lab) -> None:
 
 def test_a_failure_on_a_network_does_not_cost_its_ports_their_plugs(lab: Lab) -> None:
     (port,) = lab.container("c1")
-    lab.running.worlds.network.fail_next("ensure_groups", HostFailure("no memory", "nft"))
+    lab.running.transitions.fail("network driver", "ensure_groups", HostFailure("no memory", "nft"), times=1)
     lab.tenant.make(
         "security-group-rules", security_group_id=port.security_groups[0], direction="ingress", protocol="tcp"
     )

@@ -1,13 +1,12 @@
 """A network driver in memory: the same contract and errors, no packets.
 
-A ``World`` is the host: it outlives drivers, as a host outlives the server. Tests script it: calls that fail or take
-time, things damaged behind the driver's back, namespaces that end.
+A ``World`` is the host: it outlives drivers, as a host outlives the server. Tests change it behind the driver's back:
+things damaged, namespaces that end.
 """
 
 import ipaddress
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,12 +54,6 @@ class Cloud:
     leftovers: set[str] = field(default_factory=set)
 
 
-@dataclass
-class _Failure:
-    error: BaseException
-    after_effect: bool
-
-
 class World:
     """A host in memory. Every namespace path exists until it is said to be gone."""
 
@@ -72,16 +65,6 @@ class World:
         self.host_addresses: dict[str, str] = {}
         self.warnings: list[str] = []
         self.calls: list[str] = []
-        self._failures: dict[str, list[_Failure]] = {}
-        self._delays: dict[str, float] = {}
-
-    def fail_next(self, call: str, error: BaseException, times: int = 1, after_effect: bool = False) -> None:
-        """Have the next calls of that method raise the error: in place of their effect, or after it."""
-        self._failures.setdefault(call, []).extend([_Failure(error, after_effect)] * times)
-
-    def delay(self, call: str, seconds: float) -> None:
-        """Have every call of that method take this long from now on."""
-        self._delays[call] = seconds
 
     def damage(self, cloud: str, object_id: str, fault: str) -> None:
         """Have a network, port or router differ from what was applied, until it is ensured again."""
@@ -97,17 +80,10 @@ class World:
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
-        """Around a method: what is scripted for it happens."""
-        time.sleep(self._delays.get(name, 0))
+        """Around a method: one at a time."""
         with self.lock:
             self.calls.append(name)
-            failures = self._failures.get(name, [])
-            failure = failures.pop(0) if failures else None
-            if failure is not None and not failure.after_effect:
-                raise failure.error
             yield
-            if failure is not None:
-                raise failure.error
 
 
 class FakeDriver:

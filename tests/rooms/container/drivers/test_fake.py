@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackyard.rooms.container.driver import EngineUnavailable, SandboxNotReady, SandboxSpec, Status
+from stackyard.rooms.container.driver import SandboxNotReady, SandboxSpec, Status
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver
 from stackyard.rooms.container.drivers.fake.world import Program, World
 from stackyard.testing import container_driver as suite
@@ -29,24 +29,6 @@ class TestFakeDriver(ContainerDriverConformance):
     def kit(self) -> Kit:
         world = taught_world()
         return Kit(driver=FakeDriver(world), reopen=lambda: FakeDriver(world))
-
-
-def test_an_ordered_fault_strikes_as_often_as_ordered() -> None:
-    world = taught_world()
-    driver = FakeDriver(world)
-    world.fail("inventory", EngineUnavailable("restarting"), times=2)
-    for _ in range(2):
-        with pytest.raises(EngineUnavailable, match="restarting"):
-            driver.inventory()
-    assert driver.inventory().containers == []
-
-
-def test_a_fault_afterwards_leaves_the_effect() -> None:
-    world = taught_world()
-    world.fail("ensure_sandbox", KeyboardInterrupt("the server is killed"), after=True)
-    with pytest.raises(KeyboardInterrupt):
-        FakeDriver(world).ensure_sandbox(SandboxSpec(id="one"))
-    assert [each.id for each in FakeDriver(world).inventory().sandboxes] == ["one"]
 
 
 def test_after_a_restart_of_the_host_a_container_waits_for_its_new_sandbox() -> None:

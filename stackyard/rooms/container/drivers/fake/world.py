@@ -6,7 +6,6 @@ A world outlives its drivers, as an engine outlives the server: give the same on
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,13 +51,6 @@ class FakeContainer:
     """Lines: when, whether on standard error, what."""
 
 
-@dataclass
-class _Fault:
-    error: BaseException
-    times: int
-    after: bool
-
-
 class World:
     """All that is in one engine. What is started, stays, until it is told otherwise."""
 
@@ -75,18 +67,13 @@ class World:
         self.calls: list[str] = []
         """The methods called so far, in order."""
         self.listeners: list[FakeEvents] = []
-        self._faults: dict[str, deque[_Fault]] = {}
         self._delays: dict[str, float] = {}
         self._next_pid = 1000
 
     # --- what goes wrong
 
-    def fail(self, method: str, error: BaseException, times: int = 1, after: bool = False) -> None:
-        """Let the next calls of a method fail: before they do anything, or `after` all is done (a crash unrecorded)."""
-        self._faults.setdefault(method, deque()).append(_Fault(error, times, after))
-
     def delay(self, method: str, seconds: float) -> None:
-        """Let every call of a method take this much longer."""
+        """Let every call of a method take this much longer at the host."""
         self._delays[method] = seconds
 
     # --- what happens behind the cloud's back
@@ -120,18 +107,13 @@ class World:
 
     @contextmanager
     def call(self, method: str) -> Iterator[None]:
-        """One call of a method, with the faults and delays that were ordered for it."""
+        """One call of a method, with the delay that was ordered for it."""
         self.calls.append(method)
         time.sleep(self._delays.get(method, 0))
         if not self.engine_answers:
             raise EngineUnavailable("the fake engine is down")
-        fault = self._take_fault(method)
-        if fault and not fault.after:
-            raise fault.error
         with self.lock:
             yield
-        if fault:
-            raise fault.error
 
     def runs(self, id: str) -> None:
         """A container's command starts; it has ended already when that is what the command does."""
@@ -158,17 +140,6 @@ class World:
     def new_pid(self) -> int:
         self._next_pid += 1
         return self._next_pid
-
-    def _take_fault(self, method: str) -> _Fault | None:
-        with self.lock:
-            waiting = self._faults.get(method)
-            if not waiting:
-                return None
-            fault = waiting[0]
-            fault.times -= 1
-            if fault.times == 0:
-                waiting.popleft()
-            return fault
 
 
 class FakeEvents:
