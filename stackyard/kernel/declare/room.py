@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.audited import Asked, Told
 from stackyard.kernel.declare.dialect import Dialect
 from stackyard.kernel.declare.resource import Allow, Resource, Route
@@ -29,6 +30,7 @@ class Room:
     policies: rules besides those of resources and routes (shared checks). tables: those of its stores. reconcilers:
     its repairs, which also list mismatches for `stackyard check`. start(services): binds what the room needs at run
     time, before the first request. always_permits(request): whether the access rules of tokens do not matter to it.
+    admits(caller): raises Forbidden for those who may ask it nothing at all.
     audited(asked): how the audit trail tells of a request; None: as its route says. seed(work): idempotent first rows,
     run at every start in one transaction after migrations.
     """
@@ -46,6 +48,7 @@ class Room:
     reconcilers: Sequence[Reconciler] = ()
     start: Callable[[Services], None] | None = None
     always_permits: Callable[["Request"], bool] | None = None
+    admits: Callable[[Caller], None] | None = None
     seed: Callable[[Work], None] | None = None
     audited: Callable[[Asked], Told | None] | None = None
 

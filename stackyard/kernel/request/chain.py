@@ -135,8 +135,8 @@ class Chain:
             raise NotFound("The resource could not be found.", remedy="The path ends where an id should follow.")
 
     def _within_its_bounds(self, exchange: Exchange, caller: Caller) -> Caller:
-        """The caller, unless their token is for other requests or bound to a certificate that did not come along. 401,
-        as keystonemiddleware answers for the services that it guards."""
+        """The caller, unless their token is for other requests or bound to a certificate that did not come along: 401,
+        as keystonemiddleware answers for the services that it guards. 403 where the service is not for such tokens."""
         room, request = exchange.room, exchange.request
         assert room is not None
         if not presented.bound_to(caller.certificate, request.certificate):
@@ -144,6 +144,8 @@ class Chain:
                 "The token is bound to a client certificate, which was not presented.",
                 remedy="Connect with the certificate that the token was got with.",
             )
+        if room.admits:
+            room.admits(caller)
         if caller.access_rules is None or (room.always_permits and room.always_permits(request)):
             return caller
         types = [kind for kind, _, _ in room.services]

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.room import Room, declared
+from stackyard.kernel.errors import Forbidden
 from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity import audited, resources, seed
@@ -36,7 +38,8 @@ def start(services: Services) -> None:
     services.bound["identity_reseals"] = RESEALS
     provider = Provider(keys, services.settings.token_provider)
     services.bound["federation"] = Parties(ConnectionsFile(services.settings.state_dir), services.clock)
-    services.bound["identity"] = Tokens(provider, services.clock, services.settings.token_lifetime)
+    chosen = services.settings
+    services.bound["identity"] = Tokens(provider, services.clock, chosen.token_lifetime, chosen.security_compliance)
 
 
 def _ldap(options: Mapping[str, Any]) -> Directory:
@@ -49,6 +52,13 @@ def _ldap(options: Mapping[str, Any]) -> Directory:
 def always_permits(request: Request) -> bool:
     """A token can be validated and ended whatever it is for, or no service could find out."""
     return request.path == "/identity/v3/auth/tokens"
+
+
+def admits(caller: Caller) -> None:
+    """Raise Forbidden for a token of a signed request, as Keystone does: it is for the service that was asked, S3 say,
+    and is shown and ended here, but asks for nothing itself."""
+    if caller.token.get("origin", {}).get("signed_with"):
+        raise Forbidden("A token of a signed request cannot be used to manage identity.", remedy="Use a password.")
 
 
 #: What is to be encrypted anew when the keys of a use are rotated.
@@ -75,6 +85,7 @@ ROOM = Room(
     reconcilers=[ROTATION, MEMBERSHIPS, DIRECTORIES],
     start=start,
     always_permits=always_permits,
+    admits=admits,
     seed=seed.seed,
     audited=audited.tell,
 )

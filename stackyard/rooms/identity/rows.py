@@ -24,10 +24,13 @@ def free_name(work: Work, resource: Resource, name: str, **within: Any) -> None:
 
 
 def mutable(resource: Resource, record: Record, changes: Mapping[str, Any] | None = None) -> None:
-    """Raise Forbidden when the object's option `immutable` is set and the change does not lift it first."""
+    """Raise Forbidden when the object's option `immutable` is set, unless the change is to lift it, and no other."""
     if not (record.get("options") or {}).get("immutable"):
         return
-    if changes is None or (changes.get("options") or {}).get("immutable") is not False:
+    # What the API does not know is gathered in `extra`, which is there though it be empty.
+    named = {name for name, value in (changes or {}).items() if (name, value) != ("extra", {})}
+    options = (changes or {}).get("options") or {}
+    if named != {"options"} or options.get("immutable", True):
         raise immutable(resource.name, record.id)
 
 

@@ -106,7 +106,8 @@ def test_its_tokens_are_for_its_project_only(person: Person) -> None:
         assert person.log_in(made, scope).status_code == 401
     token = person.token_of(made)
     again = {"token": {"id": token}}
-    assert person.cloud.authenticate(again, project_scope("demo")).status_code == 401
+    for scope in (project_scope("demo"), {"project": {"id": person.project["id"]}}, SYSTEM, "unscoped"):
+        assert person.cloud.authenticate(again, scope).status_code == 403
     renewed = person.cloud.authenticate(again).json["token"]
     assert renewed["application_credential"]["id"] == made["id"]
     assert renewed["project"]["id"] == person.project["id"]

@@ -188,13 +188,26 @@ def test_an_account_that_nobody_uses_counts_as_disabled_until_it_is_enabled_agai
     do.change("user", do.named("user", "admin")["id"], options={"ignore_user_inactivity": True})
     clock.ahead += timedelta(days=89)
     assert cloud.log_in("ada", password="first").status_code == 201
+    program = _program(cloud, Admin(cloud, cloud.token("admin")))
+    assert cloud.authenticate(program).status_code == 201
     clock.ahead += timedelta(days=91)
     do = Admin(cloud, cloud.token("admin"))
     assert cloud.log_in("ada", password="first").status_code == 401
+    assert cloud.authenticate(program).status_code == 401, "nor is there another way in"
     assert do.do("GET", f"/v3/users/{user}").json["user"]["enabled"] is False
     assert cloud.log_in("bot", password="bot").status_code == 201
     do.change("user", user, enabled=True)
     assert cloud.log_in("ada", password="first").status_code == 201
+
+
+def _program(cloud: Cloud, do: Admin) -> dict[str, Any]:
+    """What an application credential of ada's logs in with."""
+    user, project = do.named("user", "ada")["id"], do.named("project", "demo")["id"]
+    do.grant(f"projects/{project}", f"users/{user}", "member")
+    token = cloud.token("ada", {"project": {"id": project}}, "first")
+    body = {"application_credential": {"name": "program"}}
+    made = cloud.ask("POST", f"/v3/users/{user}/application_credentials", body, token).json["application_credential"]
+    return {"application_credential": {"id": made["id"], "secret": made["secret"]}}
 
 
 def test_every_refusal_costs_one_hash_and_says_the_same(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,6 +127,27 @@ def test_keys_made_with_a_leave_are_seen_with_it_and_by_their_owner(lender: Lend
     assert lender.ask("DELETE", path, token=token).status_code == 204
 
 
+@pytest.mark.parametrize("how", ["restricted", "unrestricted", "trusted", "trusted without a project"])
+def test_a_delegated_token_does_not_end_its_users_others(lender: Lender, admins: Admin, how: str) -> None:
+    path, mine = f"/v3/users/{lender.id}/tokens", lender.delegated("trusted")
+    assert lender.ask("DELETE", path, token=lender.delegated(how)).status_code == 403
+    assert lender.ask("GET", "/v3/auth/projects", token=mine).status_code == 200
+    assert lender.ask("DELETE", path, token=admins.token).status_code == 204
+    assert lender.ask("GET", "/v3/auth/projects", token=mine).status_code == 401
+
+
+def test_a_token_of_a_trust_takes_back_no_other_trust(lender: Lender) -> None:
+    one, other = (lender.trusted(project_id=lender.project, roles=[{"name": "reader"}]) for _ in range(2))
+
+    def trust_of(token: str) -> str:
+        shown = lender.cloud.ask("GET", "/v3/auth/tokens", token=token, X_Subject_Token=token).json["token"]
+        return f"/v3/OS-TRUST/trusts/{shown['OS-TRUST:trust']['id']}"
+
+    assert lender.ask("DELETE", trust_of(other), token=one).status_code == 403
+    assert lender.ask("DELETE", trust_of(one), token=one).status_code == 204
+    assert lender.ask("DELETE", trust_of(other)).status_code == 204
+
+
 def test_a_delegated_token_makes_no_key_of_what_was_none(lender: Lender) -> None:
     token = lender.delegated("unrestricted")
     blob = json.dumps({"access": next(_NAMES), "secret": "s"})

@@ -262,8 +262,21 @@ def test_what_is_immutable_must_be_freed_first(cloud: Cloud, do: Admin, kind: st
     path = f"/v3/{kind}s/{made['id']}"
     assert cloud.ask("PATCH", path, {kind: {"description": "sand"}}, do.token).status_code == 403
     assert cloud.ask("DELETE", path, token=do.token).status_code == 403
+    at_once = {"description": "sand", "options": {"immutable": False}}
+    assert cloud.ask("PATCH", path, {kind: at_once}, do.token).status_code == 403
     do.change(kind, made["id"], options={"immutable": False})
-    do.change(kind, made["id"], description="sand")
+    do.change(kind, made["id"], description="sand", options={"immutable": True})
+    do.change(kind, made["id"], options={"immutable": None})
+    do.change(kind, made["id"], description="gravel")
+
+
+def test_a_domain_with_something_immutable_in_it_stays(cloud: Cloud, do: Admin) -> None:
+    domain = do.make("domain", name="isles")["id"]
+    rock = do.make("project", name="rock", domain_id=domain, options={"immutable": True})["id"]
+    do.change("domain", domain, enabled=False)
+    assert cloud.ask("DELETE", f"/v3/domains/{domain}", token=do.token).status_code == 403
+    do.change("project", rock, options={"immutable": False})
+    do.do("DELETE", f"/v3/domains/{domain}")
 
 
 def test_users_join_and_leave_groups(cloud: Cloud, do: Admin) -> None:

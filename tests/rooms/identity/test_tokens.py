@@ -94,6 +94,17 @@ def test_a_system_token_says_so_and_needs_a_role_on_the_system(cloud: Cloud) -> 
     assert cloud.log_in("demo", SYSTEM).status_code == 401
 
 
+def test_a_system_token_gets_none_for_a_project_or_a_domain(cloud: Cloud, do: Admin) -> None:
+    do.grant("domains/default", f"users/{do.named('user', 'admin')['id']}", "admin")
+    token = cloud.token("admin", SYSTEM)
+    for scope in (project_scope("admin"), {"domain": {"id": "default"}}):
+        assert cloud.ask("POST", "/v3/auth/tokens", auth(token, scope)).status_code == 403
+    for scope in (SYSTEM, "unscoped"):
+        assert cloud.ask("POST", "/v3/auth/tokens", auth(token, scope)).status_code == 201
+    unscoped = cloud.token("admin", "unscoped")
+    assert cloud.ask("POST", "/v3/auth/tokens", auth(unscoped, project_scope("admin"))).status_code == 201
+
+
 def test_a_domain_token_needs_a_role_on_the_domain(cloud: Cloud, do: Admin) -> None:
     assert cloud.log_in("demo", {"domain": {"name": "Default"}}).status_code == 401
     do.grant("domains/default", f"users/{do.named('user', 'demo')['id']}", "reader")

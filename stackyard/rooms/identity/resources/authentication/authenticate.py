@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from stackyard.kernel.errors import Forbidden
 from stackyard.kernel.request.exchange import Reply
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.errors import unauthenticated
@@ -51,10 +52,22 @@ def issued(tx: Transaction, attempt: Attempt, wanted: Wanted, proofs: Sequence[P
 def _scope(tx: Transaction, wanted: Wanted, proof: Proof) -> Scope:
     if wanted.scope is None:
         return proof.scope or _default_scope(tx, proof.user_id)
+    _refuse_rescoping(wanted, proof)
     scope = _asked_scope(tx, wanted)
     if proof.scope not in (None, scope):
         raise unauthenticated()
     return scope
+
+
+def _refuse_rescoping(wanted: Wanted, proof: Proof) -> None:
+    """Raise Forbidden where a token of an application credential was sent to get one for any scope that is named, or a
+    token of the system to get one for a project or a domain."""
+    if proof.parent is None:
+        return
+    if proof.origin.application_credential_id:
+        raise Forbidden("A token of an application credential gets no other for a scope.", remedy="Name no scope.")
+    if proof.parent.kind == "system" and wanted.scope in ("project", "domain"):
+        raise Forbidden("A token for the system gets none for a project or a domain.", remedy="Log in again.")
 
 
 def _asked_scope(tx: Transaction, wanted: Wanted) -> Scope:

@@ -13,6 +13,7 @@ from stackyard.rooms.identity import rows
 from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.domain import resource, store
 from stackyard.rooms.identity.resources.project import going
+from stackyard.rooms.identity.resources.project import resource as project_resource
 from stackyard.rooms.identity.resources.project import store as projects
 
 
@@ -56,6 +57,8 @@ def delete(work: Work, domain: Record, query: Record) -> None:
     if query.get("cascade"):
         going.accept(work, domain, inside)
         return
+    for each in inside:
+        rows.mutable(project_resource.PROJECT, each)
     going.refuse_while_holding(work, domain, [domain.id, *(each.id for each in inside)])
     remove(work, domain)
 

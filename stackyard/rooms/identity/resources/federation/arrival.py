@@ -15,7 +15,6 @@ from stackyard.rooms.identity.resources.federation import store
 from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.resources.mapping.engine import Domain, Group, Mapped, Project
-from stackyard.rooms.identity.resources.password.inactivity import is_inactive
 from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.role import store as roles
 from stackyard.rooms.identity.resources.token.claims import Federated, Origin
@@ -52,7 +51,7 @@ def _local(work: Work, mapped: Mapped) -> Proof:
         found = user_store.by_name(work.tx, wanted.name, _domain(work, wanted.domain))
     else:
         raise BadRequest("The mapping names a local user by neither id nor name and domain.")
-    if found is None or is_inactive(work.tx, work.services, found):
+    if found is None:
         raise unauthenticated()
     return Proof(user_id=found.id, generation=found.generation)
 

@@ -19,7 +19,6 @@ from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
 from stackyard.rooms.identity.resources.federation import store as federation
 from stackyard.rooms.identity.resources.mapping import engine, language
-from stackyard.rooms.identity.resources.password.inactivity import is_inactive
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.user import store as users
 from stackyard.rooms.identity.throttle import throttle_of
@@ -56,8 +55,6 @@ def _proof(tx: Transaction, attempt: Attempt, client_id: str, certificate: bytes
     if user is None or domain is None:
         raise _Refused("there is no user of that id")
     _check_named(_meant(tx, attempt, _attributes(known)), user, domain)
-    if is_inactive(tx, attempt.services, user):
-        raise _Refused("the user has not been active for too long")
     if not user.default_project_id:
         raise _Refused("the user has no default project")
     return Proof(

@@ -7,14 +7,13 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.errors import Forbidden
 from stackyard.kernel.work import Work
 
-#: Keys that sign requests are a leave as well, for one project: `signed_with` stands for them.
+#: Keys that sign requests are a leave as well, for one project: `signed_with` stands for them. This room admits none of
+#: their tokens, which may still be in the body of a request.
 _LEAVES = ("trust_id", "application_credential_id", "access_token_id", "signed_with")
 
 
 def refuse_restricted(work: Work) -> None:
-    """Raise Forbidden for a token of an application credential that is not unrestricted, or of a signed request."""
-    if "signed_with" in _origin(work):
-        raise Forbidden("A token of a signed request may not manage credentials or trusts.", remedy="Use a password.")
+    """Raise Forbidden for a token of an application credential that is not unrestricted."""
     if work.caller.token.get("application_credential", {}).get("restricted"):
         raise Forbidden(
             "A token of a restricted application credential may not manage credentials or trusts.",
@@ -23,8 +22,8 @@ def refuse_restricted(work: Work) -> None:
 
 
 def refuse_all_but_application_credentials(work: Work, params: Mapping[str, Any]) -> None:
-    """Raise Forbidden for a token of a trust, of an OAuth access token or of a signed request."""
-    if _origin(work).keys() & {"trust_id", "access_token_id", "signed_with"}:
+    """Raise Forbidden for a token of a trust or of an OAuth access token."""
+    if _origin(work).keys() & {"trust_id", "access_token_id"}:
         raise Forbidden("A token issued via delegation may not manage this.", remedy="Use a token of your own.")
 
 

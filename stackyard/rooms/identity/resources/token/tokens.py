@@ -14,11 +14,13 @@ import msgspec
 
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.recent import Recent
+from stackyard.kernel.settings import SecurityCompliance
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Clock, Services
 from stackyard.rooms.identity.errors import unauthenticated
 from stackyard.rooms.identity.resources.catalog.remembered import Catalogs
 from stackyard.rooms.identity.resources.federation import store as federation
+from stackyard.rooms.identity.resources.password.inactivity import is_inactive
 from stackyard.rooms.identity.resources.project import store as projects
 from stackyard.rooms.identity.resources.token import store
 from stackyard.rooms.identity.resources.token.claims import SIGNED, Claims, new_audit_id
@@ -62,10 +64,12 @@ class Token(Standing):
 class Tokens:
     """The tokens of this cloud. Every method works inside the transaction it is given."""
 
-    def __init__(self, provider: Provider, clock: Clock, lifetime: int) -> None:
+    def __init__(self, provider: Provider, clock: Clock, lifetime: int, rules: SecurityCompliance) -> None:
+        """`lifetime`: seconds. `rules`: of accounts that nobody uses."""
         self._provider = provider
         self._clock = clock
         self._lifetime = lifetime
+        self._rules = rules
         self.catalogs = Catalogs()
         self._known: Recent[str, Token] = Recent(REMEMBERED)
         self._standings: Recent[Claims, Standing] = Recent(STANDINGS)
@@ -87,8 +91,9 @@ class Tokens:
         return known
 
     def issue(self, tx: Transaction, proof: Proof, scope: Scope) -> tuple[str, Token]:
-        """A new token, its text and itself. Raises Unauthorized when the user is disabled or has no role in that scope,
-        or has changed since the proof was made, or when what it was proved with is over."""
+        """A new token, its text and itself. Raises Unauthorized when the user is disabled, or counts as that because
+        they were not active for so long, or has no role in that scope, or has changed since the proof was made, or when
+        what it was proved with is over."""
         now, parent = self._now(), proof.parent
         expires = now + self._lifetime
         if proof.until is not None:
@@ -109,6 +114,8 @@ class Tokens:
         )
         version = store.version(tx)
         token = self._with_rows(tx, claims, version)
+        if is_inactive(tx, self._rules, token.user, self._clock.now()):
+            raise unauthenticated()
         text = self._provider.write(tx, claims, version)
         self._remember(tx, text, token)
         return text, token

@@ -13,18 +13,15 @@ from stackyard.rooms.identity.policies import members
 from stackyard.rooms.identity.resources.project import resource as projects
 from stackyard.rooms.identity.resources.role import resource as roles
 from stackyard.rooms.identity.resources.role import store as role_store
-from stackyard.rooms.identity.resources.token.claims import SIGNED
+from stackyard.rooms.identity.resources.token import delegation
 from stackyard.rooms.identity.resources.trust import redelegation, resource, standing, store
 from stackyard.rooms.identity.resources.user import resource as users
 
 
 def within(work: Work, params: Mapping[str, Any]) -> None:
-    """No token of an application credential or a signed request has anything to do with trusts: that would widen what
-    it is for."""
-    origin = work.caller.token.get("origin", {})
-    for leave, method in (("application_credential_id", "application_credential"), ("signed_with", SIGNED)):
-        if origin.get(leave):
-            raise Forbidden(f"Using method '{method}' is not allowed for managing trusts.")
+    """No token of an application credential has anything to do with trusts: that would widen what it is for."""
+    if delegation.origin_of(work.caller).get("application_credential_id"):
+        raise Forbidden("Using method 'application_credential' is not allowed for managing trusts.")
 
 
 def target(work: Work, trust: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -120,7 +117,11 @@ def _check_held(work: Work, trust: Record) -> None:
 
 
 def delete(work: Work, trust: Record, query: Record) -> None:
-    """Take the trust back, with what was redelegated from it. Its tokens end at once."""
+    """Take the trust back, with what was redelegated from it. Its tokens end at once. Raises Forbidden for a token of
+    another trust, which passes for the trustor, unless this one comes from it."""
+    leave = delegation.origin_of(work.caller).get("trust_id")
+    if leave and leave not in {each.id for each in store.pedigree(work.tx, trust) or ()}:
+        raise Forbidden("A token of a trust may take back that trust only, and those that come from it.")
     store.remove_below(work.tx, trust.id)
     kernel_rows.remove(work, resource.TRUST, trust)
 

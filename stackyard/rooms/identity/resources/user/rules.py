@@ -20,6 +20,7 @@ from stackyard.rooms.identity.resources.group import resource as groups
 from stackyard.rooms.identity.resources.group import store as memberships
 from stackyard.rooms.identity.resources.password import store as logins
 from stackyard.rooms.identity.resources.project import resource as project_resource
+from stackyard.rooms.identity.resources.token import delegation
 from stackyard.rooms.identity.resources.user import belongings, resource, store
 
 
@@ -145,7 +146,10 @@ def update(work: Work, user: Record, changes: Record) -> Record:
 
 
 def end_tokens(work: Work, user: Record, body: Record, query: Record) -> None:
-    """End every token of the user: for those who cannot change a password, which does the same."""
+    """End every token of the user: for those who cannot change a password, which does the same. Raises Forbidden for a
+    token that acts by the user's leave: it is not for that."""
+    if work.caller.user_id == user.id:
+        delegation.refuse_any(work)
     kernel_rows.change(work, resource.USER, user, {"generation": user.generation + 1})
     work.event(user.id, "tokens ended", "every token was revoked")
 
