@@ -13,7 +13,7 @@ def run(asked: argparse.Namespace) -> int:
     try:
         return int({"upgrade": _upgrade, "backup": _backup, "restore": _restore}[asked.verb](asked))
     except ApiError as error:
-        raise CommandFailed(error.message) from error
+        raise CommandFailed(error.for_operators) from error
     except OSError as error:
         raise CommandFailed(str(error)) from error
 

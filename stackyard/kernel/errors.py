@@ -15,7 +15,8 @@ class ApiError(Exception):
 
     `detail` says what is wrong with which object; `remedy` what to do about it; `field` the dotted path of the input
     at fault; `kind` overrides the machine-readable name some dialects carry (Neutron's `type`); `noted` is not for the
-    caller, but for the audit trail, as members of the event. `request_id` and `version` are those of the request that
+    caller, but for the audit trail, as members of the event; `inward` is the rest of the reason, for operators and logs
+    alone: it may tell how the cloud is built. `request_id` and `version` are those of the request that
     is refused, once a dialect is to put it into words.
     """
 
@@ -31,14 +32,16 @@ class ApiError(Exception):
         kind: str | None = None,
         headers: Mapping[str, str] | None = None,
         noted: Mapping[str, Any] | None = None,
+        inward: str = "",
     ) -> None:
-        super().__init__(detail)
+        super().__init__(f"{detail.rstrip('.')}: {inward}" if inward else detail)
         self.detail = detail
         self.field = field
         self.remedy = remedy
         self.kind = kind or type(self).__name__
         self.headers = dict(headers or {})
         self.noted = dict(noted or {})
+        self.inward = inward
         self.request_id = ""
         self.version: Version | None = None
 
@@ -46,6 +49,11 @@ class ApiError(Exception):
     def message(self) -> str:
         """The one sentence (or two) shown to the caller."""
         return f"{self.detail} {self.remedy}" if self.remedy else self.detail
+
+    @property
+    def for_operators(self) -> str:
+        """The message with all that is known."""
+        return f"{self} {self.remedy}" if self.remedy else str(self)
 
 
 class BadRequest(ApiError):

@@ -262,8 +262,12 @@ def test_a_database_that_goes_away_is_unavailable_until_it_is_back(
     try:
         with pytest.raises(Unavailable), database.write() as tx:
             _change_twice(tx, getattr(server, how))
-        with pytest.raises(Unavailable), database.read() as tx:
+        with pytest.raises(Unavailable) as refused, database.read() as tx:
             tx.all(sa.select(NUMBERS))
+        told = refused.value
+        assert told.message == "The database does not answer. Try again shortly.", "a stranger learns no more"
+        assert "socket" in told.for_operators
+        assert told.headers == {"Retry-After": "1"}
     finally:
         server.start()
     database.wait_for_answer(10)

@@ -290,6 +290,8 @@ class Chain:
         """An error in the dialect of the service that was asked."""
         headers = dict(error.headers)
         error.request_id, error.version = exchange.request_id, exchange.version
+        if error.inward:
+            log.warning("a request was refused: %s", error, extra={"request_id": exchange.request_id})
         if error.status == 401:
             headers.setdefault("WWW-Authenticate", f'Keystone uri="{self.services.settings.base_url}/identity"')
         status = error.status

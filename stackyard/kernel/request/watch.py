@@ -143,7 +143,7 @@ class Watch:
                 try:
                     coming = b"".join(self._next())
                 except Unavailable as error:
-                    log.warning("a watch waits for the database", extra={"reason": error.detail})
+                    log.warning("a watch waits for the database", extra={"reason": str(error)})
                     coming = b""
                     await asyncio.sleep(1)
                 except ApiError as error:

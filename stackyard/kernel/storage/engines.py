@@ -185,11 +185,18 @@ def _meaning(error: sa.exc.DBAPIError) -> ApiError | None:
     if code == "55P03":
         return Unavailable("Another server of the cloud is at it for long.", remedy="Try again shortly.")
     if error.connection_invalidated or _TRANSIENT.fullmatch(code):
-        return Unavailable(f"The database does not answer: {reason}", remedy="Try again shortly.")
+        return _away(reason)
     if isinstance(error, sa.exc.IntegrityError) and is_duplicate(error):
         return Conflict("Something with the same name, id or place exists already.")
     if isinstance(error, sa.exc.DataError):
         return BadRequest(f"A value is none that the database can hold: {reason}")
     if isinstance(error, sa.exc.OperationalError) and not code:
-        return Unavailable(f"The database does not answer: {reason}", remedy="Try again shortly.")
+        return _away(reason)
     return None
+
+
+def _away(reason: str) -> Unavailable:
+    # Where the database is, and why it does not answer, is nothing for a caller, who may be a stranger.
+    return Unavailable(
+        "The database does not answer.", remedy="Try again shortly.", headers={"Retry-After": "1"}, inward=reason
+    )

@@ -25,7 +25,7 @@ def trouble(database: Database, rooms: Iterable[Room]) -> str:
     try:
         return "the database is not at this version" if behind(database, branches(rooms)) else ""
     except Unavailable as error:
-        return error.message
+        return error.for_operators
 
 
 def main(arguments: list[str]) -> int:
