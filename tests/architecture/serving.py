@@ -27,9 +27,7 @@ def main(folder: Path) -> None:
     """Come up, be asked, tell."""
     settings = Settings(state_dir=folder, password_cost=4)
     containers, networks = FakeContainers(ContainerWorld()), FakeNetworks(settings.cloud_id, NetworkWorld())
-    cloud = Cloud(
-        settings=settings, drivers={"container": containers, "network": networks}, upgrade=apart.upgrade
-    )
+    cloud = Cloud(settings=settings, drivers={"container": containers, "network": networks}, upgrade=apart.upgrade)
     with only_server(folder):
         cloud.prepare()
         cloud.connect()
