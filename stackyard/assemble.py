@@ -210,7 +210,9 @@ class Cloud:
             ),
         )  # fmt: skip
         observer.metrics.registry.register(
-            Standing(self.database, self.book, self.nodes, self.health, lambda: self.front.at_once)
+            Standing(
+                self.database, self.services.clock, self.book, self.nodes, self.health, lambda: self.front.at_once
+            )
         )
 
     def _now(self) -> datetime:

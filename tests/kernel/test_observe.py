@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -19,6 +20,7 @@ from stackyard.kernel.observe.pages import TOKEN_FILE, Page
 from stackyard.kernel.request.app import MOST_LOOKING
 from stackyard.kernel.request.exchange import Reply
 from stackyard.testing.cloud import RunningCloud, cloud
+from tests.kernel.stage import stage
 
 NETWORKS = "/networking/v2.0/networks"
 
@@ -192,3 +194,13 @@ def test_a_flood_of_looks_at_a_server_that_hangs_is_refused_and_it_still_lives(t
             assert ask(running, "/livez").status_code == 200
             hangs.set()
             assert [each.result().status_code for each in asked].count(200) == MOST_LOOKING
+
+
+def test_how_long_operations_wait_is_told_by_the_clouds_clock_and_not_by_the_machines(tmp_path: Path) -> None:
+    with stage(tmp_path) as staged:
+        staged.ask("POST", "/container/v1/containers", {"image": "web"})
+        staged.clock.pass_(100)
+        token = (staged.settings.state_dir / TOKEN_FILE).read_text().strip()
+        said = staged.request("GET", "/metrics", Authorization=f"Bearer {token}").text
+        [age] = re.findall(r"^stackyard_operation_queue_age_seconds (\S+)$", said, re.MULTILINE)
+        assert 100 <= float(age) < 160

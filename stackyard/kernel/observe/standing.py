@@ -1,7 +1,7 @@
 """How things stand at the moment somebody asks: metrics that nobody counts, looked up for each scrape."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -13,17 +13,21 @@ from stackyard.kernel.journal.book import Book
 from stackyard.kernel.nodes import Nodes
 from stackyard.kernel.observe.health import Health
 from stackyard.kernel.storage.database import Database
+from stackyard.kernel.work import Clock
 
 Numbers = Mapping[tuple[str, ...], float]
 
 
 class Standing(Collector):
-    """A collector for one server's registry. `in_progress`: requests being answered now."""
+    """A collector for one server's registry. `clock`: the cloud's, by which operations are due. `in_progress`: requests
+    being answered now."""
 
     def __init__(
-        self, database: Database, book: Book, nodes: Nodes, health: Health, in_progress: Callable[[], int]
-    ) -> None:
+        self, database: Database, clock: Clock, book: Book, nodes: Nodes, health: Health,
+        in_progress: Callable[[], int],
+    ) -> None:  # fmt: skip
         self._database = database
+        self._clock = clock
         self._book = book
         self._nodes = nodes
         self._health = health
@@ -67,7 +71,7 @@ class Standing(Collector):
             {(state,): number for state, number in states.items()}, "state",
         )  # fmt: skip
         yield _gauge("dead_letters", "Operations given up that could not be undone.", {(): dead})
-        waiting = max(timedelta(), datetime.now(UTC) - oldest) if oldest else timedelta()
+        waiting = max(timedelta(), self._clock.now() - oldest) if oldest else timedelta()
         yield _gauge(
             "operation_queue_age_seconds", "How long the oldest operation that could run has waited.",
             {(): waiting.total_seconds()},
