@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from stackyard.hosts import container_image
-from stackyard.testing.cloud import RunningCloud
+from stackyard.node.memory import pair as pair_of_ends
+from stackyard.node.runtime import Node
+from stackyard.rooms.image.driver import SharedStore
+from stackyard.testing.cloud import FACTS, RunningCloud
 from stackyard.testing.postgres import Postgres, postgres
 from tests.rooms.image.yard import (
     IMAGES,
@@ -166,6 +170,55 @@ def test_what_is_not_what_was_uploaded_is_not_given_to_anybody(one: Process, two
     assert answer.status_code == 503
     assert "its hash is not that of the data that was uploaded" in answer.json()["message"]
     assert kept(_folder(two)) == []
+
+
+class _Forged:
+    """A store of a machine that says it were another's."""
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.asked: list[str] = []
+
+    def open(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        self.asked.append(key)
+        yield b"forged"
+
+
+def test_a_machine_that_is_only_a_node_is_never_asked_for_data_whatever_it_says(
+    one: Process, two: RunningCloud
+) -> None:
+    image_id = made(two.demo)
+    sent(one.demo, image_id, b"staged", "stage")
+    other = uploaded(one.demo, b"data")
+    forged = _Forged((one.folder / "images" / "store.id").read_text())
+    facts = msgspec.structs.replace(FACTS, hostname="evil")
+    node = Node("evil", {"image": forged}, {"image": SharedStore}, lambda: facts)
+    ours, theirs = pair_of_ends()
+    two.cloud.nodes.attach(ours, "evil")
+    node.connect(theirs)
+    try:
+        assert two.cloud.nodes.wait_for("evil", 10)
+        one.send(signal.SIGKILL)
+        eventually(lambda: "one" not in two.cloud.nodes.names())
+        assert got(two.demo, other).status_code == 503
+        two.demo.post(f"{IMAGES}/{image_id}/import", {"method": {"name": "glance-direct"}}, ok=202)
+        eventually(lambda: "server one, which is not connected" in _why(two, image_id))
+        assert forged.asked == []
+    finally:
+        node.close()
+    one.start()
+    eventually(lambda: two.demo.get(f"{IMAGES}/{image_id}")["status"] == "active", within=60)
+
+
+def test_a_server_whose_machine_has_another_name_since_is_found(tmp_path: Path, url: str) -> None:
+    first, told = tmp_path / "one", settings_of(url)
+    first.mkdir()
+    with server(first, "one", told) as one:
+        image_id = uploaded(one.demo, b"data")
+        folder = joins(first, tmp_path / "two")
+    with server(first, "renamed", told), server(folder, "two", settings_of(url)) as two:
+        eventually(lambda: set(two.cloud.nodes.names()) == {"renamed", "two"})
+        assert got(two.demo, image_id).content == b"data"
 
 
 def test_a_deletion_removes_the_copies_of_all_servers(one: Process, two: RunningCloud) -> None:

@@ -108,6 +108,12 @@ def copies(work: Work, keys: Iterable[str] | None = None) -> list[Record]:
     return work.tx.all(asked if keys is None else asked.where(COPIES.c.key.in_(keys)))
 
 
+def store_is_at(work: Work, store: str, host: str) -> None:
+    """A store is that server's."""
+    moved = sa.update(COPIES).where(COPIES.c.store == store, COPIES.c.host != host)
+    work.tx.execute(moved.values(host=host))
+
+
 def forget_copy(work: Work, key: str, store: str) -> None:
     """This store has it no longer."""
     work.tx.delete(COPIES, key=key, store=store)
