@@ -198,20 +198,26 @@ def take(
         return
     unified = _unified(work, list(more), project_id)
     amounts = {each.name: amount for each, amount in more.items()}
-    _hold_to(amounts, _of_project(work, list(more), project_id, unified), usage(work, resource, project_id), "")
+    _hold_to(work, resource, amounts, _of_project(work, list(more), project_id, unified), [project_id])
     for each in unified.shared:
-        used = usage(work, resource, *each.project_ids)
-        _hold_to({each.name: amounts[each.name]}, {each.name: each.limit}, used, f" by the projects of {each.holder}")
+        shared = {each.name: amounts[each.name]}
+        _hold_to(work, resource, shared, {each.name: each.limit}, each.project_ids, f" by the projects of {each.holder}")
 
 
 def _hold_to(
-    more: Mapping[str, float], allowed: Mapping[str, int], used: Mapping[str, int | float], whom: str
+    work: "Work",
+    resource: "Resource",
+    more: Mapping[str, float],
+    allowed: Mapping[str, int],
+    project_ids: Sequence[str],
+    whom: str = "",
 ) -> None:
-    over = {
-        name: amount
-        for name, amount in more.items()
-        if allowed[name] != UNLIMITED and _plain(used[name] + amount) > allowed[name]
-    }
+    limited = {name: amount for name, amount in more.items() if allowed[name] != UNLIMITED}
+    if not limited:
+        # What has no limit may be many thousands, which nobody needs to count.
+        return
+    used = usage(work, resource, *project_ids)
+    over = {name: amount for name, amount in limited.items() if _plain(used[name] + amount) > allowed[name]}
     if over:
         said = "; ".join(
             f"{name}: {used[name]} of at most {allowed[name]} are used{whom}, {_plain(amount)} more asked for"

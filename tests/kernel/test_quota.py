@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -112,6 +113,15 @@ def test_less_than_nothing_is_no_limit(shop: Shop) -> None:
     shop.allow(boxes=-1, room=-1)
     for _ in range(9):
         shop.add(9)
+
+
+def test_what_has_no_limit_is_not_counted(shop: Shop) -> None:
+    shop.allow(boxes=-1, room=-1)
+    with mock.patch.object(quota, "usage", side_effect=AssertionError("counted")):
+        shop.add()
+        shop.allow(room=2)
+        with pytest.raises(AssertionError, match="counted"):
+            shop.add()
 
 
 def test_a_project_without_limits_has_those_of_the_default_class(shop: Shop) -> None:

@@ -110,7 +110,8 @@ def claim(work: Work, consumer: Consumer, needs: Needs, candidates: Sequence[Can
     provider. A consumer that has claimed before moves there: what it has counts as free, and is let go. Raises NoHost
     naming each candidate and what it lacks, by how much."""
     wanted = _positive(needs)
-    uuids = [each.provider for each in candidates]
+    # Who is refused may have any number of consumers, which nobody needs to add up.
+    uuids = [each.provider for each in candidates if not each.refusal]
     before = allocated.of_consumers(work, [consumer.id])
     have, taken = store.inventories(work, uuids), _used_by_others(work, before, uuids)
     lacks = {

@@ -24,7 +24,8 @@ ALLOCATIONS = table(
     Column("resource_class", sa.String(255), primary_key=True),
     Column("used", sa.BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
-    Index("ix_placement_allocations_provider", "provider"),
+    # What is used of a provider is added up from the index alone.
+    Index("ix_placement_allocations_provider", "provider", "resource_class", "used"),
 )
 TABLES = (CONSUMERS, ALLOCATIONS)
 
