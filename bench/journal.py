@@ -1,15 +1,17 @@
 """Operations per second through the journal: containers of the fake driver are paused and unpaused.
 
-    .venv/bin/python -m bench.journal                     on disk, in memory and on PostgreSQL, with 100, then 100,000
+    .venv/bin/python -m bench.journal                     on disk, in memory and on PostgreSQL, with 100 and 100,000
     .venv/bin/python -m bench.journal --on disk --objects 100 1000 10000 100000
 
 Each operation is accepted, claimed, and performed in two steps, with the second of which it ends: three transactions,
-durable before anybody goes on (SQLite: WAL, synchronous=FULL). The ratio is to what the database alone commits there in
-the same run: transactions of the journal per second through bare one-row commits per second; more than 1 is what
-writers gain that share commits. CPU: milliseconds of this process for each operation, which other load disturbs least.
-Repair: CPU seconds of one look at all containers that finds nothing to mend.
+durable before anybody goes on (SQLite: WAL, synchronous=FULL). The containers are picked anew for every round, at
+random from all, each with as long a past as the others. A cloud of each size takes its turn in every round, so that
+what else the machine does meets all alike.
 
-The objects worked on are picked anew for every round, at random from all, each with as long a past as the others.
+Ratio: transactions per second by what the database alone commits there, one row at a time, in the same round; more
+than 1 is what transactions gain that share commits. CPU: milliseconds of this process for each operation, which other
+load disturbs least; growth: by those with the fewest objects, the median of the rounds. Repair: CPU seconds of one
+look at all containers that finds nothing to mend.
 
 Target: 300 operations a second on SQLite, and as many with 100,000 objects (and as many finished operations in the
 journal) as with 100.
@@ -24,8 +26,8 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,8 +38,10 @@ import sqlalchemy as sa
 
 from stackyard.assemble import Cloud
 from stackyard.kernel.caller import service_caller
+from stackyard.kernel.journal.book import new_id
 from stackyard.kernel.journal.tables import OPERATIONS, STEPS
-from stackyard.kernel.storage.database import Record, Transaction
+from stackyard.kernel.storage.database import Record
+from stackyard.kernel.work import Work
 from stackyard.rooms.container.driver import Image
 from stackyard.rooms.container.drivers.fake.world import FakeContainer, World
 from stackyard.rooms.container.resources.container.resource import CONTAINER
@@ -45,21 +49,26 @@ from stackyard.testing.cloud import Worlds, cloud
 from stackyard.testing.postgres import postgres
 
 WORKED_ON = 40
+#: How many transactions an operation takes: it is accepted, claimed, and ends.
+TRANSACTIONS = 3
 TARGET = 300
 PLACES = ("disk", "memory", "postgresql")
 
 
 class Rate(NamedTuple):
-    """Operations per second, and CPU milliseconds for each."""
+    """Operations per second, CPU milliseconds for each, and what the database alone committed per second."""
 
     each_second: float
     cpu: float
+    bare: float
 
 
 @dataclass
 class Scene:
     """A cloud with containers that run."""
 
+    folder: Path
+    url: str
     cloud: Cloud
     world: World
     uuids: list[str]
@@ -68,7 +77,7 @@ class Scene:
         """Accept the action for each of these containers, each in a transaction of its own, as requests would."""
         for each in uuids:
             with self.cloud.database.write() as tx:
-                work = self.cloud.services.work(tx, service_caller("bench"), "req-bench")
+                work = self.cloud.services.work(tx, service_caller("bench"), f"req-{uuid.uuid4()}")
                 row = tx.get(CONTAINER.table, uuid=each)
                 assert row is not None
                 work.begin(CONTAINER, row, action)
@@ -82,18 +91,19 @@ class Scene:
             ids = [str(uuid.uuid4()) for _ in range(objects - have)]
             key = CONTAINER.id_field
             tx.insert_many(CONTAINER.table, [_copy(row, **{key: each, "name": each}) for each in ids])
-            self._give_past(tx, ids)
+            self._give_past(self.cloud.services.work(tx, service_caller("bench")), ids)
         self.uuids += ids
         self._settle_in(ids)
 
-    def _give_past(self, tx: Transaction, ids: Sequence[str]) -> None:
+    def _give_past(self, work: Work, ids: Sequence[str]) -> None:
         """To each an operation that has ended, with its steps, of a request of its own."""
+        tx = work.tx
         past = tx.one(sa.select(OPERATIONS).where(OPERATIONS.c.due_at.is_(None)).order_by(OPERATIONS.c.number))
         assert past is not None
         steps = tx.find(STEPS, operation=past.id)
-        theirs = {str(uuid.uuid4()): each for each in ids}
-        copies = (_copy(past, "number", id=own, object_id=of, request_id=f"req-{own}") for own, of in theirs.items())
-        tx.insert_many(OPERATIONS, list(copies))
+        theirs = {new_id(work): each for each in ids}
+        new = ({"id": own, "object_id": of, "request_id": f"req-{uuid.uuid4()}"} for own, of in theirs.items())
+        tx.insert_many(OPERATIONS, [_copy(past, "number", **each) for each in new])
         tx.insert_many(STEPS, [_copy(step, operation=own) for own in theirs for step in steps])
 
     def _settle_in(self, ids: Sequence[str]) -> None:
@@ -110,13 +120,13 @@ class Scene:
 
     def rate(self) -> Rate:
         """Over a pause and an unpause of some containers, whichever."""
-        uuids = random.sample(self.uuids, WORKED_ON)
+        uuids, bare = random.sample(self.uuids, WORKED_ON), commits_per_second(self.folder, self.url)
         began, cpu = time.perf_counter(), time.process_time()
         for action in ("pause", "unpause"):
             self.begin(action, uuids)
             self.cloud.workers.drain()
         number = 2 * len(uuids)
-        return Rate(number / (time.perf_counter() - began), (time.process_time() - cpu) / number * 1000)
+        return Rate(number / (time.perf_counter() - began), (time.process_time() - cpu) / number * 1000, bare)
 
     def repair(self) -> float:
         """CPU seconds of a look that finds nothing to mend."""
@@ -124,13 +134,6 @@ class Scene:
         began = time.process_time()
         self.cloud.reconcilers.run_once("containers")
         return time.process_time() - began
-
-    def transactions(self) -> float:
-        """How many transactions an operation takes: begin, claim, and one for all steps but the first."""
-        with self.cloud.database.read() as tx:
-            steps = tx.value(sa.select(sa.func.count()).select_from(STEPS))
-            performed = tx.value(sa.select(sa.func.count(STEPS.c.operation.distinct())))
-        return float(steps / performed) + 1
 
 
 def _copy(row: Record, *without: str, **changed: Any) -> dict[str, Any]:
@@ -149,18 +152,23 @@ def scene(folder: Path, database: str) -> Iterator[Scene]:
         uuids = [demo.post("/container/v1/containers?run=true", wanted, ok=202)["uuid"] for _ in range(WORKED_ON)]
         running.settle(120)
         running.cloud.reconcilers.stop()
-        yield Scene(running.cloud, worlds.container, uuids)
+        yield Scene(folder, database, running.cloud, worlds.container, uuids)
 
 
 @contextmanager
-def place(name: str) -> Iterator[tuple[Path, str]]:
-    """A folder, and the URL of a database: on disk or in memory (SQLite), or on PostgreSQL."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if name == "memory" else None) as folder:
-        if name != "postgresql":
-            yield Path(folder), ""
-            return
-        with postgres(durable=True) as server:
-            yield Path(folder), server.database("bench")
+def place(name: str) -> Iterator[Callable[[int], tuple[Path, str]]]:
+    """What gives each size a folder, and the URL of a database: on disk or in memory (SQLite), or on PostgreSQL."""
+    with ExitStack() as until:
+        shelf = "/dev/shm" if name == "memory" else None
+        top = Path(until.enter_context(tempfile.TemporaryDirectory(dir=shelf)))
+        server = until.enter_context(postgres(durable=True)) if name == "postgresql" else None
+
+        def room(objects: int) -> tuple[Path, str]:
+            folder = top / str(objects)
+            folder.mkdir()
+            return folder, server.database(f"bench{objects}") if server else ""
+
+        yield room
 
 
 def commits_per_second(folder: Path, url: str, seconds: float = 0.5) -> float:
@@ -189,21 +197,22 @@ def _bare(folder: Path, url: str) -> Any:
 
 def measure(name: str, sizes: Sequence[int], rounds: int) -> None:
     """The table of one place."""
-    with place(name) as (folder, url), scene(folder, url) as staged:
-        staged.rate()
-        each = staged.transactions()
-        print(f"\n{name}\n{'objects':>9}{'operations/s':>14}{'transactions/s':>16}{'bare commits/s':>16}", end="")
-        print(f"{'ratio':>7}{'CPU ms':>8}{'repair s':>10}")
-        for objects in sorted(sizes):
-            staged.fill(objects)
-            os.sync()
-            # In turns, so that what else uses the disk meets both alike.
-            turns = [(commits_per_second(folder, url), staged.rate()) for _ in range(rounds)]
-            bare = statistics.median(turn[0] for turn in turns)
-            rate = statistics.median(turn[1].each_second for turn in turns)
-            cpu = statistics.median(turn[1].cpu for turn in turns)
-            print(f"{objects:9}{rate:14.0f}{rate * each:16.0f}{bare:16.0f}{rate * each / bare:7.2f}", end="")
-            print(f"{cpu:8.2f}{staged.repair():10.2f}", flush=True)
+    with place(name) as room, ExitStack() as until:
+        staged = {objects: until.enter_context(scene(*room(objects))) for objects in sorted(sizes)}
+        for objects, each in staged.items():
+            each.fill(objects)
+            each.rate()
+        os.sync()
+        turns = [{objects: each.rate() for objects, each in staged.items()} for _ in range(rounds)]
+        print(f"\n{name}\n{'objects':>9}{'operations/s':>14}{'bare commits/s':>16}{'ratio':>7}", end="")
+        print(f"{'CPU ms':>8}{'growth':>8}{'repair s':>10}")
+        fewest = min(staged)
+        for objects, each in staged.items():
+            rate = Rate(*(statistics.median(column) for column in zip(*(turn[objects] for turn in turns), strict=True)))
+            growth = statistics.median(turn[objects].cpu / turn[fewest].cpu for turn in turns)
+            print(f"{objects:9}{rate.each_second:14.0f}{rate.bare:16.0f}", end="")
+            print(f"{rate.each_second * TRANSACTIONS / rate.bare:7.2f}{rate.cpu:8.2f}{growth:8.2f}", end="")
+            print(f"{each.repair():10.2f}", flush=True)
 
 
 def main() -> None:
@@ -211,7 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--on", nargs="+", choices=PLACES, default=PLACES)
     parser.add_argument("--objects", type=int, nargs="+", default=[100, 100_000])
-    parser.add_argument("--rounds", type=int, default=5, help="each pauses and unpauses some containers")
+    parser.add_argument("--rounds", type=int, default=15, help="each pauses and unpauses some containers")
     asked = parser.parse_args()
     for name in asked.on:
         measure(name, asked.objects, asked.rounds)

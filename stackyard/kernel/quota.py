@@ -200,8 +200,8 @@ def take(
     amounts = {each.name: amount for each, amount in more.items()}
     _hold_to(work, resource, amounts, _of_project(work, list(more), project_id, unified), [project_id])
     for each in unified.shared:
-        shared = {each.name: amounts[each.name]}
-        _hold_to(work, resource, shared, {each.name: each.limit}, each.project_ids, f" by the projects of {each.holder}")
+        more_of_it, whose = {each.name: amounts[each.name]}, f" by the projects of {each.holder}"
+        _hold_to(work, resource, more_of_it, {each.name: each.limit}, each.project_ids, whose)
 
 
 def _hold_to(

@@ -73,7 +73,7 @@ class Book:
         state = self._checked_state(work.tx, declared, object_id, action)
         live = self.running(work, object_id)
         operation = Record(
-            id=work.new_id(), room=declared.room, resource=resource.name, object_id=object_id, action=action,
+            id=new_id(work), room=declared.room, resource=resource.name, object_id=object_id, action=action,
             state=QUEUED, parent=parent, inputs=dict(inputs), state_before=_state_to_return_to(declared, state, live),
             requester=_requester(work.caller), project_id=record.get("project_id") or work.caller.project_id,
             request_id=work.request_id, trace=traceparent(), begun_at=now, due_at=now, epoch=0, crashes=0,
@@ -146,6 +146,13 @@ class Book:
         oldest = sa.select(sa.func.min(due, type_=due.type)).where(LIVE, OPERATIONS.c.state == QUEUED)
         found: datetime | None = tx.value(oldest)
         return found
+
+
+def new_id(work: Work) -> str:
+    """The id of a new operation: a UUID that begins with the moment (version 7 of RFC 9562), so that what is new lies
+    together in the indexes, and what it costs to add it does not grow with the past."""
+    moment, chance = f"{round(work.now.timestamp() * 1000):012x}", work.new_id()
+    return f"{moment[:8]}-{moment[8:]}-7{chance[15:]}"
 
 
 def refusal(resource: Resource, object_id: str, action: str, state: str) -> Conflict:
