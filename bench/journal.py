@@ -10,8 +10,8 @@ what else the machine does meets all alike.
 
 Ratio: transactions per second by what the database alone commits there, one row at a time, in the same round; more
 than 1 is what transactions gain that share commits. CPU: milliseconds of this process for each operation, which other
-load disturbs least; growth: by those with the fewest objects, the median of the rounds. Repair: CPU seconds of one
-look at all containers that finds nothing to mend.
+load disturbs least; growth: by those with the fewest objects. Repair: CPU seconds of one look at all containers that
+finds nothing to mend.
 
 Target: 300 operations a second on SQLite, and as many with 100,000 objects (and as many finished operations in the
 journal) as with 100.
@@ -206,12 +206,11 @@ def measure(name: str, sizes: Sequence[int], rounds: int) -> None:
         turns = [{objects: each.rate() for objects, each in staged.items()} for _ in range(rounds)]
         print(f"\n{name}\n{'objects':>9}{'operations/s':>14}{'bare commits/s':>16}{'ratio':>7}", end="")
         print(f"{'CPU ms':>8}{'growth':>8}{'repair s':>10}")
-        fewest = min(staged)
+        least = statistics.median(turn[min(staged)].cpu for turn in turns)
         for objects, each in staged.items():
             rate = Rate(*(statistics.median(column) for column in zip(*(turn[objects] for turn in turns), strict=True)))
-            growth = statistics.median(turn[objects].cpu / turn[fewest].cpu for turn in turns)
             print(f"{objects:9}{rate.each_second:14.0f}{rate.bare:16.0f}", end="")
-            print(f"{rate.each_second * TRANSACTIONS / rate.bare:7.2f}{rate.cpu:8.2f}{growth:8.2f}", end="")
+            print(f"{rate.each_second * TRANSACTIONS / rate.bare:7.2f}{rate.cpu:8.2f}{rate.cpu / least:8.2f}", end="")
             print(f"{each.repair():10.2f}", flush=True)
 
 
