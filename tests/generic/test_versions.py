@@ -1,6 +1,9 @@
-"""Every field, action and route with a microversion: there from it on, not there before, gone where it says so."""
+"""Every field, action and route with a microversion: there from it on, not there before, gone where it says so. What is
+answered in each version is what was reviewed."""
 
+import difflib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,7 @@ from stackyard.kernel.errors import BadRequest, NotAcceptable, NotFound
 from stackyard.kernel.request.endpoints import Endpoint, endpoints
 from stackyard.kernel.request.routing import Router, choose
 from stackyard.kernel.request.shapes import Body, shown_names
+from tests.generic.answers import GOLDEN, current
 
 VERSIONED = [room for room in ROOMS if room.versions]
 ROUTER = Router((each for room in ROOMS for each in endpoints(room)), ROOMS)
@@ -97,3 +101,23 @@ def test_versions_beyond_both_ends_are_not_acceptable(room: Room) -> None:
     for version in (_before(least), Version(most.major, most.minor + 1)):
         with pytest.raises(NotAcceptable):
             room.versions.asked(f"{kind} {version}")
+
+
+def test_answers_look_in_every_version_as_was_reviewed(tmp_path: Path) -> None:
+    found, golden = current(tmp_path), GOLDEN.read_text()
+    changed = "\n".join(difflib.unified_diff(golden.splitlines(), found.splitlines(), "reviewed", "now", "", "", 3, ""))
+    assert not changed, (
+        f"what is answered in some version has changed:\n{changed}\n"
+        "If that is meant: .venv/bin/python -m tests.generic.answers --write, and review the diff before committing it."
+    )
+
+
+def test_every_answer_was_seen_in_some_version() -> None:
+    """A route that finds nothing in the test's cloud in any version would be reviewed in vain."""
+    unseen, answered = [], True
+    for line in GOLDEN.read_text().splitlines():
+        if line.startswith("GET"):
+            assert answered, unseen[-1]
+            unseen, answered = [*unseen, line], False
+        answered = answered or line.endswith((" + 200", " + 204"))
+    assert answered
