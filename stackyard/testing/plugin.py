@@ -21,6 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "stackyard(**how): how the fixtures stackyard_cloud make their clouds")
 
 
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What a test has scripted of a cloud that it shares holds for that test only."""
+    shared = getattr(item, "funcargs", {}).get("stackyard_shared_cloud")
+    if shared is not None:
+        shared.transitions.clear()
+
+
 @pytest.fixture
 def stackyard_cloud(tmp_path_factory: Folders, request: Request) -> "Iterator[RunningCloud]":
     """A cloud of the test's own, new and empty."""
@@ -29,7 +36,7 @@ def stackyard_cloud(tmp_path_factory: Folders, request: Request) -> "Iterator[Ru
 
 @pytest.fixture(scope="module")
 def stackyard_shared_cloud(tmp_path_factory: Folders, request: Request) -> "Iterator[RunningCloud]":
-    """One cloud for all tests of the module."""
+    """One cloud for all tests of the module. What a test scripts is taken back after it."""
     yield from _running(tmp_path_factory, request)
 
 

@@ -148,6 +148,11 @@ class Script:
         """Whether there is no plan at all: a look that costs nothing, before a moment is made."""
         return not self._plans
 
+    def concerns(self, moment: Moment) -> bool:
+        """Whether there is a plan for a moment like this, used up or not."""
+        with self._changed:
+            return any(plan.place.concerns(moment) is not None for plan in self._plans.values())
+
     def _taken(self, plan: Plan, moment: Moment) -> frozenset[str] | None:
         """The objects' names when the plan is for this moment too. Every step of an operation is held; anything else
         happens once to it, at its first step."""

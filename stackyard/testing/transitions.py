@@ -16,6 +16,7 @@ delete overtakes it, its deadline ends it. It keeps the thread that does it.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,8 @@ from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.storage.database import Record
 from stackyard.testing.places import CALL, OPERATION, REQUEST, Calls, Requests, place
 from stackyard.testing.script import Held, Moment, Plan, Script, Stopping
+
+_MOST_WAITING = 128
 
 
 class Transitions:
@@ -45,6 +48,8 @@ class Transitions:
     def __init__(self, threads: int = 8) -> None:
         self._threads = threads
         self._script = Script()
+        #: Requests that wait keep none of the threads that others are handled in.
+        self._waiters = ThreadPoolExecutor(_MOST_WAITING, "scripted request")
 
     # -- the test's side --
 
@@ -132,8 +137,10 @@ class Transitions:
             return
         words = f"{exchange.request.method} {exchange.request.path}"
         come = Moment(kind=REQUEST, key=(endpoint.method, endpoint.path), words=words)
+        if not self._script.concerns(come):
+            return
         try:
-            await asyncio.to_thread(self._go, come, Unavailable)
+            await asyncio.get_running_loop().run_in_executor(self._waiters, self._go, come, Unavailable)
         except Stopping:
             raise Unavailable("The cloud is stopping.") from None
 

@@ -256,6 +256,17 @@ def test_a_request_waits_until_the_test_releases_it_and_others_do_not(demo: Pers
     assert isinstance(asked.result(30), httpx.Response)
 
 
+def test_requests_that_are_held_keep_no_others_waiting(demo: Persona, script: Transitions) -> None:
+    lists = script.hold("subnet", "list")
+    held = [in_background(demo, "GET", f"{NETWORK}/subnets", ok=200) for _ in range(40)]
+    script.wait(40)
+    for path in (f"{NETWORK}/networks", "/image/v2/images", CONTAINER):
+        demo("GET", path, ok=200)
+    assert not any(each.done() for each in held)
+    lists.let_go()
+    assert [each.result(30).status_code for each in held] == [200] * 40
+
+
 def test_a_request_is_named_by_its_path_where_it_is_no_verb(demo: Persona, script: Transitions) -> None:
     script.fail("/image/v2/images/{id}/file", "PUT", "The disk is away.", times=1)
     image = demo.post("/image/v2/images", {"disk_format": "raw", "container_format": "bare"})
