@@ -10,19 +10,17 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import yaml
 
 from stackyard.kernel.errors import Unavailable
-from stackyard.rooms.identity.resources.saml.sections import Issuer, SamlProvider
+from stackyard.rooms.identity.resources.saml.sections import Issuer, SamlProvider, check_url
 
 FILE = "federation.yaml"
 log = logging.getLogger("stackyard.federation")
 #: Every signature with a public key that JSON Web Algorithms know.
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Oidc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +53,7 @@ class Oidc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         for name in ("issuer", "authorization_endpoint", "token_endpoint", "introspection_endpoint",
                      "userinfo_endpoint", "jwks_uri"):  # fmt: skip
-            _check_url(name, getattr(self, name))
+            check_url(name, getattr(self, name))
         if unknown := set(self.algorithms) - set(SIGNATURES):
             raise ValueError(f"`algorithms` may not name {', '.join(sorted(unknown))}, only {', '.join(SIGNATURES)}")
 
@@ -162,8 +160,3 @@ class ConnectionsFile:
         said = f"Federation is not available: {FILE} of this server cannot be used, as {why}."
         return Unavailable(said, remedy=remedy)
 
-
-def _check_url(name: str, url: str) -> None:
-    parts = urlsplit(url)
-    if url and parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
-        raise ValueError(f"`{name}` must begin with https:// (http:// is for this machine alone)")

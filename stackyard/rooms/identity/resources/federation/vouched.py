@@ -17,7 +17,7 @@ from stackyard.rooms.identity.resources.federation.oidc import Claims
 from stackyard.rooms.identity.resources.federation.parties import Parties
 from stackyard.rooms.identity.resources.mapping import engine, language
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
-from stackyard.rooms.identity.resources.saml.judging import judged
+from stackyard.rooms.identity.resources.saml.judging import Here, judged
 from stackyard.rooms.identity.resources.saml.sections import SamlProvider
 from stackyard.rooms.identity.resources.token.proof import Proof
 
@@ -82,14 +82,26 @@ def assertion_of(services: Services, way: Way, request: Request) -> Assertion:
 
 
 def _brought(services: Services, way: Way, connection: SamlProvider, request: Request) -> Assertion:
-    """What the SAML assertion in the body says; it is never good again."""
+    """What the SAML assertion in the body says, which came unasked."""
     if not isinstance(request.body, bytes):
         raise Unauthorized(
             "Nobody vouches for you: the request has no assertion of the identity provider.",
             remedy="Post its SAML response, as XML.",
         )
+    here = Here(recipient(services, way), known_as(services, way))
+    return _judged(services, request.body, connection, here)
+
+
+def answered(services: Services, way: Way, said: bytes, address: str, request_id: str) -> Assertion:
+    """What a provider's SAML response says that answers a request of ours at that address. Raises Unauthorized."""
+    assert isinstance(way.connection, SamlProvider)
+    return _judged(services, said, way.connection, Here(address, known_as(services, way), request_id))
+
+
+def _judged(services: Services, said: bytes, connection: SamlProvider, here: Here) -> Assertion:
+    """What an assertion says; it is never good again."""
     now = services.clock.now()
-    found = judged(request.body, connection, recipient(services, way), now)
+    found = judged(said, connection, here, now)
     with services.database.write() as tx:
         if not store.use_state(tx, found.mark, found.expires, int(now.timestamp())):
             raise Unauthorized("The assertion was refused: it has been used.", remedy="Get a new one.")
@@ -100,6 +112,12 @@ def recipient(services: Services, way: Way) -> str:
     """The address that assertions of this way are for: the cloud's public one, whatever the request was sent to."""
     path = f"identity_providers/{way.provider.id}/protocols/{way.protocol.id}/auth"
     return f"{services.settings.base_url}/identity/v3/OS-FEDERATION/{path}"
+
+
+def known_as(services: Services, way: Way) -> str:
+    """What the provider of a SAML way calls this cloud."""
+    assert isinstance(way.connection, SamlProvider)
+    return way.connection.audience or recipient(services, way)
 
 
 def assertion_from(way: Way, claims: Claims) -> Assertion:

@@ -21,6 +21,16 @@ _TEXT = Text(max=None)
 
 
 @dataclass(frozen=True)
+class Here:
+    """Where an assertion is brought to: an address, what the provider calls this cloud, and the id of the request that
+    it answers (None: it comes unasked)."""
+
+    address: str
+    known_as: str
+    asked: str | None = None
+
+
+@dataclass(frozen=True)
 class Judged:
     """What a good assertion says, by attribute. `mark`: what it is known again by, until `expires` (seconds since
     1970), when it is good no more."""
@@ -30,13 +40,13 @@ class Judged:
     expires: int
 
 
-def judged(raw: bytes, provider: SamlProvider, recipient: str, now: datetime) -> Judged:
+def judged(raw: bytes, provider: SamlProvider, here: Here, now: datetime) -> Judged:
     """The assertion in a document: a SOAP envelope, a response, or itself. Raises Unauthorized."""
     try:
         found = _signed(parsed(raw), provider, now)
         _check_issuer(found, provider)
-        until = _check_bearer(found, provider, recipient, now)
-        _check_conditions(found, provider, recipient, now)
+        until = _check_bearer(found, provider, here, now)
+        _check_conditions(found, provider, here, now)
         attributes = _attributes(found, provider)
     except ValueError as error:
         raise Unauthorized(
@@ -54,13 +64,28 @@ def _signed(document: Element, provider: SamlProvider, now: datetime) -> Element
     for status in document.iter(name("samlp:Status")):
         if _child(status, "samlp:StatusCode").get("Value") != SUCCESS:
             raise ValueError("the response tells of a failure")
-    if len(assertions[0].findall(f".//{name('ds:Signature')}")) != 1:
-        raise ValueError("the assertion must have one signature, its own")
+    vouched = _vouched_for(document, assertions[0])
     for certificate in provider.trusted():
-        found = verified(assertions[0], certificate, now)
-        if found is not None and found.tag == name("saml:Assertion") and found.get("ID"):
-            return found
+        found = verified(vouched, certificate, now)
+        if found is not None and found.tag == vouched.tag and (signed := _assertion_in(found)) is not None:
+            return signed
     raise ValueError("no key that is trusted for its provider has signed it, or it was changed since")
+
+
+def _vouched_for(document: Element, assertion: Element) -> Element:
+    """What is signed: the assertion, or else the whole response around it."""
+    if len(assertion.findall(f".//{name('ds:Signature')}")) == 1:
+        return assertion
+    response = document if document.tag == name("samlp:Response") else document.find(f".//{name('samlp:Response')}")
+    if response is None or [each.getparent() for each in document.iter(name("ds:Signature"))] != [response]:
+        raise ValueError("the assertion must have one signature, its own or that of the response it is in")
+    return response
+
+
+def _assertion_in(signed: Element) -> Element | None:
+    """The assertion in what a signature covers, or that it is."""
+    found = list(signed.iter(name("saml:Assertion")))
+    return found[0] if len(found) == 1 and found[0].get("ID") else None
 
 
 def _check_issuer(assertion: Element, provider: SamlProvider) -> None:
@@ -70,17 +95,17 @@ def _check_issuer(assertion: Element, provider: SamlProvider) -> None:
         raise ValueError(f"it was issued by {issuer}, not by {provider.entity_id}")
 
 
-def _check_bearer(assertion: Element, provider: SamlProvider, recipient: str, now: datetime) -> datetime:
+def _check_bearer(assertion: Element, provider: SamlProvider, here: Here, now: datetime) -> datetime:
     """Until when who bears it is whom it tells of."""
     why = "it does not say that it is for its bearer"
     for each in _child(assertion, "saml:Subject").findall(name("saml:SubjectConfirmation")):
         data = each.find(name("saml:SubjectConfirmationData"))
         if each.get("Method") != BEARER or data is None:
             continue
-        if data.get("Recipient") != recipient:
-            why = f"it is for {data.get('Recipient')}, not for {recipient}"
-        elif data.get("InResponseTo") is not None:
-            why = "it answers a question that was not asked here"
+        if data.get("Recipient") != here.address:
+            why = f"it is for {data.get('Recipient')}, not for {here.address}"
+        elif data.get("InResponseTo") != here.asked:
+            why = "it does not answer this login" if here.asked else "it answers a question that was not asked here"
         elif (until := _moment(data, "NotOnOrAfter")) is None:
             why = "it does not say until when it is good"
         else:
@@ -89,12 +114,14 @@ def _check_bearer(assertion: Element, provider: SamlProvider, recipient: str, no
     raise ValueError(why)
 
 
-def _check_conditions(assertion: Element, provider: SamlProvider, recipient: str, now: datetime) -> None:
+def _check_conditions(assertion: Element, provider: SamlProvider, here: Here, now: datetime) -> None:
+    if here.asked and assertion.find(f"{name('saml:Conditions')}/{name('saml:AudienceRestriction')}") is None:
+        raise ValueError("it does not say for what audience it is")
     for conditions in assertion.findall(name("saml:Conditions")):
         _check_times(conditions, provider, now)
         for each in conditions:
             if each.tag == name("saml:AudienceRestriction"):
-                _check_audience(each, provider.audience or recipient)
+                _check_audience(each, here.known_as)
             elif each.tag not in (name("saml:OneTimeUse"), name("saml:ProxyRestriction")):
                 raise ValueError("it has a condition that is not known here")
 

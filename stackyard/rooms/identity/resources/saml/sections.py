@@ -3,11 +3,14 @@
 import base64
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from cryptography import x509
 
 from stackyard.kernel.errors import Unavailable
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,11 +56,12 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class SamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another cloud, or any provider that sends assertions unasked (ECP).
+    """Another cloud, or any provider whose assertions programs bring (ECP) or browsers (WebSSO).
 
-    entity_id: what it calls itself. certificates, certificate_file: those whose keys sign for it, in PEM or as its
-    metadata has them; what an assertion brings along is not trusted. audience: what it calls this cloud, in assertions
-    that name anybody (the address that takes them). leeway: seconds by which clocks may differ.
+    entity_id: what it calls itself. sso_endpoint: where it takes browsers (HTTP-Redirect); empty: it is for programs.
+    certificates, certificate_file: those whose keys sign for it, in PEM or as its metadata has them; what an assertion
+    brings along is not trusted. audience: what it calls this cloud, in assertions that name anybody (the address that
+    takes them). leeway: seconds by which clocks may differ.
     """
 
     entity_id: str
@@ -65,8 +69,10 @@ class SamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     certificate_file: str = ""
     audience: str = ""
     leeway: int = 30
+    sso_endpoint: str = ""
 
     def __post_init__(self) -> None:
+        check_url("sso_endpoint", self.sso_endpoint)
         if not self.entity_id:
             raise ValueError("`entity_id` must say what the provider calls itself")
         if not self.certificates and not self.certificate_file:
@@ -81,6 +87,13 @@ class SamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             return [found for text in texts for found in _certificates(text)]
         except ValueError as error:
             raise Unavailable(f"The certificates of {self.entity_id} cannot be used: {error}.") from error
+
+
+def check_url(name: str, url: str) -> None:
+    """Raise ValueError for an address, if there is one, that is neither https nor on this machine."""
+    parts = urlsplit(url)
+    if url and parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
+        raise ValueError(f"`{name}` must begin with https:// (http:// is for this machine alone)")
 
 
 def completed(issuer: Issuer, entity_id: str, sso_endpoint: str) -> Issuer:

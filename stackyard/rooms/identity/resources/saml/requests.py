@@ -1,0 +1,32 @@
+"""What a provider is asked: who is it at this browser? Sources: SAML 2.0 Core, section 3.4.1; Bindings, section 3.4."""
+
+import base64
+import zlib
+from datetime import datetime
+from urllib.parse import urlencode
+
+from stackyard.rooms.identity.resources.saml.assertions import instant
+from stackyard.rooms.identity.resources.saml.xml import Element, made, written
+
+_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+
+
+def request(request_id: str, issuer: str, destination: str, answer_to: str, now: datetime) -> Element:
+    """A question by `issuer` to a provider's address `destination`, to be answered by a form that is posted to
+    `answer_to`."""
+    attributes = {
+        "ID": request_id,
+        "Version": "2.0",
+        "IssueInstant": instant(now),
+        "Destination": destination,
+        "AssertionConsumerServiceURL": answer_to,
+        "ProtocolBinding": _POST,
+    }
+    return made("samlp:AuthnRequest", [made("saml:Issuer", issuer)], attributes)
+
+
+def address(destination: str, asked: Element, state: str) -> str:
+    """Where the browser goes with the question."""
+    packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = base64.b64encode(packing.compress(written(asked)) + packing.flush()).decode()
+    return f"{destination}{'&' if '?' in destination else '?'}{urlencode({'SAMLRequest': packed, 'RelayState': state})}"

@@ -1,0 +1,114 @@
+"""An identity provider that speaks SAML to browsers, as tests need one: it reads what it is asked and signs answers."""
+
+import base64
+import uuid
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from lxml import etree
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.signer import XMLSigner
+
+SSO = "https://idp.test/sso?realm=cloud"
+ENTITY = "https://idp.test/saml"
+_NAMES = {"p": "urn:oasis:names:tc:SAML:2.0:protocol", "a": "urn:oasis:names:tc:SAML:2.0:assertion"}
+_EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
+
+_ASSERTION = """<a:Assertion xmlns:a="{a}" ID="_{id}" Version="2.0" IssueInstant="{now}"><a:Issuer>{entity}</a:Issuer>
+<a:Subject><a:NameID>{who}</a:NameID><a:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">
+<a:SubjectConfirmationData InResponseTo="{question}" NotOnOrAfter="{until}" Recipient="{to}"/></a:SubjectConfirmation>
+</a:Subject><a:Conditions NotBefore="{now}" NotOnOrAfter="{until}"><a:AudienceRestriction>
+<a:Audience>{audience}</a:Audience></a:AudienceRestriction></a:Conditions><a:AuthnStatement AuthnInstant="{now}">
+<a:AuthnContext><a:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</a:AuthnContextClassRef>
+</a:AuthnContext></a:AuthnStatement><a:AttributeStatement>{said}</a:AttributeStatement></a:Assertion>"""
+_RESPONSE = """<p:Response xmlns:p="{p}" xmlns:a="{a}" ID="_{id}" Version="2.0" IssueInstant="{now}" Destination="{to}"
+InResponseTo="{question}"><a:Issuer>{entity}</a:Issuer><p:Status>
+<p:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></p:Status></p:Response>"""
+
+
+class Asked:
+    """A request, as it came in an address."""
+
+    def __init__(self, url: str) -> None:
+        query = parse_qs(urlsplit(url).query)
+        self.state = query["RelayState"][0]
+        self.realm = query["realm"][0]
+        self.raw = zlib.decompress(base64.b64decode(query["SAMLRequest"][0]), -zlib.MAX_WBITS)
+        self.document = etree.fromstring(self.raw)
+        self.id = self.document.get("ID")
+        self.answer_to = self.document.get("AssertionConsumerServiceURL")
+        self.by = self.document.findtext("a:Issuer", namespaces=_NAMES)
+
+
+class SamlIdp:
+    """The provider, with a key of its own."""
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        called, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idp")]), datetime.now(UTC)
+        made = x509.CertificateBuilder(called, called, self._key.public_key(), x509.random_serial_number())
+        ends = now + timedelta(days=1)
+        self._certificate = made.not_valid_before(now - timedelta(days=1)).not_valid_after(ends).sign(
+            self._key, SHA256()
+        )
+
+    @property
+    def pem(self) -> str:
+        """Its certificate."""
+        return self._certificate.public_bytes(Encoding.PEM).decode()
+
+    def answer(
+        self,
+        asked: Asked,
+        who: str,
+        said: Mapping[str, str] = {},
+        *,
+        signs: str = "assertion",
+        change: Callable[[Any], None] = lambda document: None,
+        **other: str,
+    ) -> str:
+        """The form that the browser posts, about that person, of whom this is said by attribute. `signs`: the assertion
+        or the response. `change`: what is done to the response afterwards. `other`: what it says otherwise."""
+        now = datetime.now(UTC)
+        attributes = "".join(
+            f'<a:Attribute Name="{name}"><a:AttributeValue>{value}</a:AttributeValue></a:Attribute>'
+            for name, value in said.items()
+        )
+        values = {
+            **_NAMES, "id": uuid.uuid4().hex, "now": _instant(now), "until": _instant(now + timedelta(minutes=5)),
+            "entity": ENTITY, "who": who, "question": asked.id, "to": asked.answer_to, "audience": asked.by,
+            "said": attributes, **other,
+        }  # fmt: skip
+        assertion = etree.fromstring(_ASSERTION.format(**values))
+        response = etree.fromstring(_RESPONSE.format(**{**values, "id": uuid.uuid4().hex}))
+        if signs == "assertion":
+            response.append(self._signed(assertion))
+        else:
+            response.append(assertion)
+            response = self._signed(response)
+        change(response)
+        return urlencode({
+            "SAMLResponse": base64.b64encode(etree.tostring(response)).decode(), "RelayState": asked.state,
+        })  # fmt: skip
+
+    def _signed(self, element: Any) -> Any:
+        signer = XMLSigner(
+            signature_algorithm=SignatureMethod.RSA_SHA256,
+            digest_algorithm=DigestAlgorithm.SHA256,
+            c14n_algorithm=_EXCLUSIVE,  # type: ignore[arg-type]
+        )
+        return signer.sign(
+            element, key=self._key, cert=[self._certificate], reference_uri=element.get("ID"), id_attribute="ID"
+        )
+
+
+def _instant(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

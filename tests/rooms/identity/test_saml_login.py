@@ -1,0 +1,251 @@
+"""Browsers log in at a provider that speaks SAML: it is asked, and its answer is taken once, where it was asked."""
+
+import base64
+import itertools
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+import yaml
+from falcon.testing import Result
+from lxml import etree
+
+from tests.rooms.identity.cloud import Admin, Cloud
+from tests.rooms.identity.conftest import MovableClock
+from tests.rooms.identity.federation import PROVIDERS, call, mapping, protocol, provider
+from tests.rooms.identity.saml_provider import ENTITY, SSO, Asked, SamlIdp
+
+WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/corp/protocols/saml2/websso"
+DASHBOARD = "https://horizon.test/auth/websso/"
+HERE = f"http://cloud.test/identity{PROVIDERS}/corp/protocols/saml2/auth"
+FORM = "application/x-www-form-urlencoded"
+RULES = [
+    {
+        "local": [{"user": {"name": "{0}", "email": "{1}"}}],
+        "remote": [{"type": "REMOTE_USER"}, {"type": "mail"}],
+    }
+]
+MAIL = {"mail": "jane@corp.test"}
+
+
+@pytest.fixture(scope="module")
+def idp() -> SamlIdp:
+    return SamlIdp()
+
+
+def connect(cloud: Cloud, idp: SamlIdp, **more: Any) -> None:
+    section = {"entity_id": ENTITY, "sso_endpoint": SSO, "certificates": [idp.pem], **more}
+    path = cloud.settings.state_dir / "federation.yaml"
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump({"trusted_dashboards": [DASHBOARD], "providers": {"corp": {"saml2": section}}}))
+
+
+@pytest.fixture
+def corp(cloud: Cloud, do: Admin, idp: SamlIdp) -> Cloud:
+    """A cloud to which the provider is connected."""
+    connect(cloud, idp)
+    provider(do, "corp", enabled=True, remote_ids=[ENTITY])
+    mapping(do, "corp", RULES)
+    protocol(do, "corp", "saml2", "corp")
+    return cloud
+
+
+class Browser:
+    """Goes to the provider and comes back, keeping cookies."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.cookie = ""
+
+    def begin(self, path: str = WEBSSO) -> Asked:
+        answer = self.cloud.ask("GET", f"{path}?origin={DASHBOARD}")
+        assert answer.status_code == 302, answer.text
+        assert answer.headers["Location"].startswith("https://idp.test/sso?")
+        self.cookie = answer.headers["Set-Cookie"].split(";")[0]
+        return Asked(answer.headers["Location"])
+
+    def back(self, form: str) -> Result:
+        return self.cloud.ask("POST", WEBSSO, form, Content_Type=FORM, Cookie=self.cookie)
+
+    def refused(self, form: str) -> str:
+        answer = self.back(form)
+        assert answer.status_code == 401, answer.text
+        return str(answer.json["error"]["message"])
+
+
+@pytest.fixture
+def browser(corp: Cloud) -> Browser:
+    return Browser(corp)
+
+
+@pytest.mark.parametrize("signs", ["assertion", "response"])
+def test_a_browser_comes_to_the_dashboard_with_a_token(browser: Browser, do: Admin, idp: SamlIdp, signs: str) -> None:
+    asked = browser.begin()
+    assert (asked.by, asked.realm) == (HERE, "cloud")
+    assert asked.answer_to == f"http://cloud.test/identity{WEBSSO}"
+    assert asked.document.get("Destination") == SSO
+    assert asked.document.get("ProtocolBinding") == "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+    assert len(asked.state) <= 80, "more than SAML lets a state have"
+    answer = browser.back(idp.answer(asked, "jane", MAIL, signs=signs))
+    assert answer.status_code == 200, answer.text
+    assert f'action="{DASHBOARD}"' in answer.text
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    token = answer.text.split('name="token" value="')[1].split('"')[0]
+    shown = do.cloud.ask("GET", "/v3/auth/tokens", token=do.token, X_Subject_Token=token).json["token"]
+    assert (shown["user"]["name"], shown["methods"]) == ("jane", ["mapped"])
+    assert shown["user"]["OS-FEDERATION"]["identity_provider"] == {"id": "corp"}
+    assert do.do("GET", f"/v3/users/{shown['user']['id']}").json["user"]["email"] == "jane@corp.test"
+
+
+def test_the_way_by_the_protocol_alone_leads_there_too(browser: Browser, idp: SamlIdp) -> None:
+    asked = browser.begin("/v3/auth/OS-FEDERATION/websso/saml2")
+    assert browser.back(idp.answer(asked, "jane", MAIL)).status_code == 200
+
+
+def test_an_answer_is_good_once(browser: Browser, idp: SamlIdp) -> None:
+    form = idp.answer(browser.begin(), "jane", MAIL)
+    assert browser.back(form).status_code == 200
+    assert "ended already" in browser.refused(form)
+    again = browser.begin()
+    said = parse_qs(form)["SAMLResponse"][0]
+    assert "does not answer this login" in browser.refused(urlencode({"SAMLResponse": said, "RelayState": again.state}))
+
+
+def test_nobody_is_logged_in_by_an_answer_to_somebody_else(browser: Browser, idp: SamlIdp) -> None:
+    """A page that posts its own account's answer into another's browser."""
+    attacker = Browser(browser.cloud)
+    form = idp.answer(attacker.begin(), "mallory", MAIL)
+    browser.begin()
+    assert "not begun by this browser" in browser.refused(form)
+    browser.cookie = ""
+    assert "not begun by this browser" in browser.refused(form)
+
+
+def test_a_login_has_ten_minutes(browser: Browser, idp: SamlIdp, clock: MovableClock) -> None:
+    form = idp.answer(browser.begin(), "jane", MAIL)
+    clock.ahead += timedelta(minutes=11)
+    assert "too long" in browser.refused(form)
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"question": "_another"}, "does not answer this login"),
+        ({"audience": "https://other.test"}, "for the audience https://other.test"),
+        ({"to": HERE}, f"for {HERE}, not for"),
+        ({"entity": "https://evil.test"}, "issued by https://evil.test"),
+        ({"until": "2020-01-01T00:00:00Z"}, "expired"),
+        ({"now": "2100-01-01T00:00:00Z"}, "not good yet"),
+    ],
+)
+def test_an_answer_for_another_place_time_or_question_is_refused(
+    browser: Browser, idp: SamlIdp, other: dict[str, str], why: str
+) -> None:
+    assert why in browser.refused(idp.answer(browser.begin(), "jane", MAIL, **other))
+
+
+def _rename(document: Any) -> None:
+    next(document.iter("{*}NameID")).text = "admin"
+
+
+def _unsign(document: Any) -> None:
+    for each in list(document.iter("{*}Signature")):
+        each.getparent().remove(each)
+
+
+def _wrap(document: Any) -> None:
+    """Another assertion beside the one that is signed."""
+    forged = etree.fromstring(etree.tostring(next(document.iter("{*}Assertion"))))
+    _unsign(forged)
+    _rename(forged)
+    document.insert(0, forged)
+
+
+def _hide(document: Any) -> None:
+    """The signed one as an object within the signature of a forged one."""
+    true = next(document.iter("{*}Assertion"))
+    forged = etree.fromstring(etree.tostring(true))
+    _rename(forged)
+    forged.set("ID", "_forged")
+    next(forged.iter("{*}Signature")).append(true)
+    document.append(forged)
+
+
+def _unbound(document: Any) -> None:
+    for each in list(document.iter("{*}AudienceRestriction")):
+        each.getparent().remove(each)
+
+
+@pytest.mark.parametrize(
+    ("signs", "change"),
+    [*itertools.product(("assertion", "response"), (_rename, _unsign, _wrap, _unbound)), ("assertion", _hide)],
+)
+def test_what_was_changed_on_the_way_is_refused(
+    browser: Browser, idp: SamlIdp, signs: str, change: Callable[[Any], None]
+) -> None:
+    browser.refused(idp.answer(browser.begin(), "jane", MAIL, signs=signs, change=change))
+
+
+def test_a_key_that_the_operator_does_not_name_signs_for_nobody(browser: Browser) -> None:
+    assert "no key that is trusted" in browser.refused(SamlIdp().answer(browser.begin(), "jane", MAIL))
+
+
+@pytest.mark.parametrize(
+    "form", ["", "SAMLResponse=%21", "SAMLResponse=YQ%3D%3D", "SAMLResponse=a&RelayState=x", "%ff=a"]
+)
+def test_what_is_no_answer_is_refused_in_words(browser: Browser, form: str) -> None:
+    asked = browser.begin()
+    answer = browser.back(f"{form}&RelayState={asked.state}")
+    assert answer.status_code in (400, 401), answer.text
+
+
+def test_an_answer_to_a_browser_is_none_for_a_program_and_the_other_way_round(browser: Browser, idp: SamlIdp) -> None:
+    asked = browser.begin()
+    form = idp.answer(asked, "jane", MAIL, to=HERE)
+    said = base64.b64decode(parse_qs(form)["SAMLResponse"][0])
+    refused = browser.cloud.ask("POST", f"{PROVIDERS}/corp/protocols/saml2/auth", said, Content_Type="text/xml")
+    assert refused.status_code == 401
+    assert "not asked here" in refused.text
+
+
+def test_the_cookie_comes_back_with_the_providers_form(browser: Browser) -> None:
+    answer = browser.cloud.ask("GET", f"{WEBSSO}?origin={DASHBOARD}")
+    assert "SameSite" not in answer.headers["Set-Cookie"], "over HTTP no browser takes None"
+    browser.cloud.settings.public_url = "https://cloud.test"
+    answer = browser.cloud.ask("GET", f"{WEBSSO}?origin={DASHBOARD}")
+    assert "HttpOnly; SameSite=None; Secure" in answer.headers["Set-Cookie"]
+
+
+def test_a_dashboard_must_be_named_and_trusted(corp: Cloud) -> None:
+    assert corp.ask("GET", WEBSSO).status_code == 400
+    assert corp.ask("GET", f"{WEBSSO}?origin=https://evil.test/").status_code == 403
+
+
+def test_without_an_address_for_browsers_a_provider_is_for_programs(corp: Cloud, idp: SamlIdp) -> None:
+    connect(corp, idp, sso_endpoint="")
+    answer = corp.ask("GET", f"{WEBSSO}?origin={DASHBOARD}")
+    assert answer.status_code == 404
+    assert "sso_endpoint" in answer.text
+
+
+def test_a_provider_may_know_the_cloud_by_another_name(browser: Browser, idp: SamlIdp) -> None:
+    connect(browser.cloud, idp, audience="urn:cloud")
+    asked = browser.begin()
+    assert asked.by == "urn:cloud"
+    assert browser.back(idp.answer(asked, "jane", MAIL)).status_code == 200
+    assert "not for urn:cloud" in browser.refused(idp.answer(browser.begin(), "jane", MAIL, audience=HERE))
+
+
+def test_a_request_takes_the_query_that_the_address_has_along(browser: Browser, corp: Cloud) -> None:
+    answer = corp.ask("GET", f"{WEBSSO}?origin={DASHBOARD}")
+    query = parse_qs(urlsplit(answer.headers["Location"]).query)
+    assert sorted(query) == ["RelayState", "SAMLRequest", "realm"]
+
+
+def test_a_disabled_provider_takes_nobody(browser: Browser, do: Admin, idp: SamlIdp) -> None:
+    form = idp.answer(browser.begin(), "jane", MAIL)
+    call(do, 200, "PATCH", f"{PROVIDERS}/corp", {"identity_provider": {"enabled": False}})
+    assert browser.back(form).status_code == 403
