@@ -1,13 +1,16 @@
-"""The Docker driver keeps the contract, on a real engine."""
+"""The Docker driver keeps the contract, on a real engine, also on the far side of TLS."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from stackyard.hosts.dockerd import PrivateEngine
+from stackyard.rooms.container.driver import ContainerDriver
 from stackyard.rooms.container.drivers.docker.driver import DockerDriver
 from stackyard.testing import container_driver as suite
 from stackyard.testing.container_driver import ContainerDriverConformance, Kit
+from tests.node.behind import Nodes
+from tests.node.conftest import PAIRS
 
 pytestmark = pytest.mark.integration
 
@@ -29,3 +32,20 @@ class TestDockerDriver(ContainerDriverConformance):
             reopen=lambda: DockerDriver(engine.url, cloud="one"),
             another_cloud=lambda: DockerDriver(engine.url, cloud="another"),
         )
+
+
+class TestDockerDriverOnANode(ContainerDriverConformance):
+    @pytest.fixture
+    def kit(self, engine: PrivateEngine, driver_of_one: DockerDriver) -> Iterator[Kit]:
+        nodes = Nodes(PAIRS["tls"])
+
+        def on_a_node(cloud: str) -> ContainerDriver:
+            driver: ContainerDriver = nodes.behind_the_link("container", DockerDriver(engine.url, cloud=cloud))
+            return driver
+
+        yield Kit(
+            driver=on_a_node("one"),
+            reopen=lambda: on_a_node("one"),
+            another_cloud=lambda: on_a_node("another"),
+        )
+        nodes.close()
