@@ -104,7 +104,7 @@ def test_growing_is_held_to_the_quota_and_shrinking_never(shop: Shop) -> None:
 def test_what_belongs_to_no_project_and_what_the_cloud_makes_is_not_limited(shop: Shop) -> None:
     shop.allow(boxes=0)
     shop.allow("", boxes=0)
-    shop.add(project="")
+    shop.add(project_id="")
     with shop.database.write() as tx:
         rows.insert(shop.work(tx), BOXES, {"size": 1}, limited=False)
 

@@ -12,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from stackyard.kernel.journal.pruning import prune
-from stackyard.kernel.journal.tables import OPERATIONS, STEPS
+from stackyard.kernel.journal.tables import OPERATIONS, STEPS, TABLES
 from stackyard.kernel.steps import Refused
+from stackyard.kernel.storage import migrations
 from stackyard.kernel.storage.statements import Compiled
 from stackyard.kernel.work import Work
 
@@ -22,9 +23,18 @@ _OBJECTS, _EACH = 400, 5
 _ALL_OF_IT = re.compile(r"SCAN (?:journal_\w+|older)|Seq Scan on journal_")
 
 
+@pytest.fixture
+def old(toy: Any) -> Any:
+    """The toy with the journal that a cloud has, made by migrations, and many operations in it that have ended."""
+    for each in TABLES:
+        each.drop(toy.database.engine)
+    migrations.upgrade(toy.database, [])
+    give_past(toy)
+    return toy
+
+
 def give_past(toy: Any) -> None:
-    """Many operations that have ended, each with a step and a line."""
-    toy.run()
+    """Operations that have ended, each with a step and a line."""
     thing = toy.create_thing()
     toy.run()
     (done,) = toy.operations(thing)
@@ -103,27 +113,25 @@ def live_through(toy: Any) -> None:
 
 
 @pytest.mark.parametrize("statistics", [False, True], ids=["without statistics", "with statistics"])
-def test_nothing_the_journal_does_reads_all_of_the_past(toy: Any, statistics: bool) -> None:
-    give_past(toy)
-    with toy.database.write() as tx:
+def test_nothing_the_journal_does_reads_all_of_the_past(old: Any, statistics: bool) -> None:
+    with old.database.write() as tx:
         # PostgreSQL makes them by itself.
-        if statistics or not toy.database.is_sqlite:
+        if statistics or not old.database.is_sqlite:
             tx.connection.exec_driver_sql("ANALYZE")
-    toy.restart()
-    with watched(toy) as statements:
-        live_through(toy)
+    old.restart()
+    with watched(old) as statements:
+        live_through(old)
     assert len(statements) > 15
-    plans = {text: plan(toy, text, values) for text, values in statements}
+    plans = {text: plan(old, text, values) for text, values in statements}
     assert not {text: steps for text, steps in plans.items() if _ALL_OF_IT.search(steps)}
 
 
-def test_who_waits_for_an_operation_is_found_among_those_that_wait(toy: Any) -> None:
-    give_past(toy)
-    with toy.database.write() as tx:
+def test_who_waits_for_an_operation_is_found_among_those_that_wait(old: Any) -> None:
+    with old.database.write() as tx:
         tx.connection.exec_driver_sql("ANALYZE")
-    toy.restart()
-    with watched(toy) as statements:
-        toy.create_thing()
-        toy.workers.run_all()
+    old.restart()
+    with watched(old) as statements:
+        old.create_thing()
+        old.workers.run_all()
     ((text, values),) = [each for each in statements if re.search(r"WHERE journal_operations.waits_for = ", each[0])]
-    assert "ix_journal_operations_waits_for" in plan(toy, text, values)
+    assert "ix_journal_operations_waits_for" in plan(old, text, values)
