@@ -162,6 +162,21 @@ def test_a_server_killed_while_it_sends_leaves_the_other_with_nothing_and_a_reas
     assert got(two.demo, image_id).content == LARGE
 
 
+def test_a_server_killed_while_it_copies_leaves_nothing_behind(one: Process, two: RunningCloud) -> None:
+    image_id = uploaded(two.demo, LARGE)
+    eventually(lambda: got(one.demo, uploaded(two.demo, b"")).status_code == 200)
+    asked = _in_background(got, one.demo, image_id)
+    partial = one.folder / "images" / ".partial" / image_id
+    eventually(lambda: partial.exists() and partial.stat().st_size > 0)
+    one.send(signal.SIGKILL)
+    with pytest.raises(httpx.HTTPError):
+        asked.result(30)
+    assert f".partial/{image_id}" in kept(one.folder)
+    one.start()
+    eventually(lambda: f".partial/{image_id}" not in kept(one.folder))
+    eventually(lambda: got(one.demo, image_id).content == LARGE)
+
+
 def test_what_is_not_what_was_uploaded_is_not_given_to_anybody(one: Process, two: RunningCloud) -> None:
     image_id = uploaded(one.demo, LARGE)
     with (one.folder / "images" / image_id).open("r+b") as file:
