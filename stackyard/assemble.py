@@ -67,8 +67,8 @@ ROOMS: Sequence[Room] = (IDENTITY, PLACEMENT, IMAGE, NETWORK, CONTAINER)
 CONTRACTS: Mapping[str, type] = {
     "container": ContainerDriver, "network": NetworkDriver, IMAGE.name: SharedStore,
 }  # fmt: skip
-#: What servers tell each other to have a repair run soon.
-_REPAIR = "repair"
+#: What servers tell each other: to have a repair run soon, that one of them listens for nodes from now on.
+_REPAIR, _LISTENING = "repair", "listening"
 
 #: The image every cloud starts with, built on the machine itself: no registry is needed.
 FIRST_IMAGE = "cirros"
@@ -195,6 +195,7 @@ class Cloud:
         self.authority.own_node = self.node.name
         self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
         self.neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
+        self.bulletin.on(_LISTENING, lambda _: self.neighbours.hurry())
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
         observer.trail = self._trail()
         self.health = Health({
@@ -275,6 +276,8 @@ class Cloud:
         if self.listener is not None:
             self.listener.start()
             self.neighbours.start()
+            with self.database.write() as tx:
+                self.bulletin.post(tx, _LISTENING)
 
     def start(self) -> None:
         """Begin to work in the background: operations, then repair."""

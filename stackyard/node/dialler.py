@@ -45,6 +45,9 @@ class Dialler:
         self._telling = threading.Lock()
         self._closed = threading.Event()
         self._connected = threading.Event()
+        #: Who pauses is woken by `hurry`, and by whatever ends what it pauses for.
+        self._woken = threading.Condition()
+        self._hurries = 0
         self._ends: dict[str, threading.Event] = {}
         self._states: dict[str, str] = {}
         self._first = list(servers)
@@ -61,6 +64,24 @@ class Dialler:
         with self._lock:
             for end in self._ends.values():
                 end.set()
+        self._wake()
+
+    def hurry(self) -> None:
+        """A server has come: ask which there are, and dial those that could not be reached, without a further pause."""
+        with self._woken:
+            self._hurries += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._woken:
+            self._woken.notify_all()
+
+    def _pause(self, seconds: float, ended: threading.Event) -> bool:
+        """Wait so long, or until that has ended or there is a hurry; whether it has ended."""
+        with self._woken:
+            before = self._hurries
+            self._woken.wait_for(lambda: ended.is_set() or self._hurries != before, seconds)
+        return ended.is_set()
 
     def ask_now(self) -> None:
         """The node has another connection to a server already: ask that one which servers there are."""
@@ -80,6 +101,7 @@ class Dialler:
                 self._ends[address] = threading.Event()
                 name = f"dial {address}"
                 threading.Thread(target=self._keep, args=(address, self._ends[address]), name=name, daemon=True).start()
+        self._wake()
 
     def states(self) -> dict[str, str]:
         """What the connection to each server is like, in words: "connected", or why not."""
@@ -107,7 +129,7 @@ class Dialler:
                     link.wait_for_end(None)
                     self._say(address, f"has broken off: {link.why_ended()}")
             # Not all nodes at once when a server comes back.
-            ended.wait(pause * (0.5 + random.random() / 2))
+            self._pause(pause * (0.5 + random.random() / 2), ended)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _say(self, address: str, state: str) -> None:
@@ -136,4 +158,4 @@ class Dialler:
                 self.servers_are(told)
                 if self._remember is not None:
                     self._remember(told)
-            self._closed.wait(self._every)
+            self._pause(self._every, self._closed)

@@ -28,6 +28,10 @@ class Neighbours:
         self._dialler.start()
         self._dialler.ask_now()
 
+    def hurry(self) -> None:
+        """Another server has come: dial it without a further pause."""
+        self._dialler.hurry()
+
     def close(self) -> None:
         """Dial no more."""
         self._dialler.close()

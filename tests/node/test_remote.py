@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -16,6 +17,7 @@ from stackyard.kernel.steps import Transient
 from stackyard.kernel.storage.database import Database
 from stackyard.node import admission, memory
 from stackyard.node.authority import ServerList
+from stackyard.node.dialler import Dialler
 from stackyard.node.home import Home
 from stackyard.node.messages import HostFacts
 from stackyard.node.neighbours import Neighbours
@@ -182,6 +184,23 @@ def test_each_servers_own_node_serves_the_other_servers_too(server: Premises, da
         for node, neighbours in started:
             neighbours.close()
             node.close()
+
+
+def test_in_a_hurry_a_server_that_could_not_be_reached_is_dialled_without_a_further_pause() -> None:
+    tried: list[float] = []
+
+    def connect(address: str) -> NoReturn:
+        tried.append(time.monotonic())
+        raise OSError("nobody is there yet")
+
+    node = Node("brain1", {}, {}, lambda: HostFacts(hostname="brain1"), {"servers": ServerList})
+    dialler = Dialler(node, connect, ["192.0.2.1:8801"], lambda states: None)
+    dialler.start()
+    wait_until(lambda: len(tried) == 5)  # the next one is due in 1.6 seconds, or later
+    dialler.hurry()
+    wait_until(lambda: len(tried) == 6)
+    dialler.close()
+    assert tried[5] - tried[4] < 1.5
 
 
 def test_a_revocation_at_one_server_is_heeded_by_the_others(
