@@ -98,7 +98,8 @@ def _state_of(connection: Connection) -> tuple[bool, str]:
         return True, "by a trusted proxy (see --trusted-proxies)"
     try:
         if isinstance(connection, SamlProvider):
-            return True, f"{connection.entity_id}: {len(connection.trusted())} certificates; assertions of SAML 2.0"
+            whose = f"browsers at {connection.sso_endpoint}" if connection.sso_endpoint else "programs"
+            return True, f"{connection.entity_id}: {len(connection.trusted())} certificates; SAML 2.0, {whose}"
         return True, RelyingParty(connection, SystemClock()).described()
     except ApiError as error:
         return False, error.message

@@ -90,7 +90,17 @@ def test_providers_are_asked_and_what_is_wrong_is_told(
 @pytest.mark.parametrize(
     ("section", "status", "told"),
     [
-        ({"entity_id": "urn:west", "certificates": ["PEM"]}, 0, "urn:west: 1 certificates"),
+        ({"entity_id": "urn:west", "certificates": ["PEM"]}, 0, "urn:west: 1 certificates; SAML 2.0, programs"),
+        (
+            {"entity_id": "urn:west", "certificates": ["PEM"], "sso_endpoint": "https://west.test/sso"},
+            0,
+            "browsers at https://west.test/sso",
+        ),
+        (
+            {"entity_id": "urn:west", "certificates": ["PEM"], "sso_endpoint": "http://west.test/sso"},
+            2,
+            "`sso_endpoint` must begin with https://",
+        ),
         ({"entity_id": "urn:west"}, 2, "must hold what the provider signs with"),
         ({"entity_id": "", "certificates": ["PEM"]}, 2, "what the provider calls itself"),
         ({"entity_id": "urn:west", "certificates": ["no"]}, 2, "must be in PEM"),

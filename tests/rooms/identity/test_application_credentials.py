@@ -100,6 +100,14 @@ def test_a_wrong_secret_is_refused(person: Person) -> None:
     assert person.log_in(person.made(), secret="wrong").status_code == 401
 
 
+def test_it_logs_in_its_owner_whoever_is_named_beside_it(person: Person, admins: Admin) -> None:
+    made, victim = person.made(), admins.named("user", "admin")["id"]
+    for named in ({"id": victim}, {"name": "admin", "domain": {"id": "default"}}):
+        login = {"id": made["id"], "secret": made["secret"], "user": named}
+        answer = person.cloud.authenticate({"application_credential": login})
+        assert (answer.status_code, answer.json["token"]["user"]["id"]) == (201, person.user["id"])
+
+
 def test_its_tokens_are_for_its_project_only(person: Person) -> None:
     made = person.made()
     for scope in (project_scope("demo"), SYSTEM, "unscoped"):

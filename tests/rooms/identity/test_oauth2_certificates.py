@@ -28,6 +28,7 @@ from tests.rooms.identity.cloud import Admin, Cloud
 from tests.rooms.identity.conftest import MovableClock
 
 SUITES = Path(__file__).parents[3] / ".venv-tempest/bin/python"
+CLIENT = Path(__file__).parents[3] / ".venv-clients/bin/openstack"
 GUARDED = Path(__file__).with_name("guarded_service.py")
 FORM = "application/x-www-form-urlencoded"
 HEADER = "X-SSL-Client-Cert"
@@ -391,6 +392,27 @@ def test_behind_a_proxy_the_header_counts_that_the_operator_names(tmp_path: Path
             bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
             assert asking.get("/container/v1/containers", headers={**sent, **bearer}).status_code == 200
             assert asking.get("/container/v1/containers", headers=bearer).status_code == 401
+
+
+@pytest.mark.thorough
+def test_the_released_client_logs_in_by_a_certificate_and_uses_other_services(
+    running: RunningCloud, program: tuple[str, Path]
+) -> None:
+    user_id, file = program
+    url = f"{running.url}/identity/v3"
+    options = {
+        "auth-type": "v3oauth2mtlsclientcredential", "auth-url": url, "oauth2-endpoint": f"{url}/OS-OAUTH2/token",
+        "oauth2-client-id": user_id, "cert": str(file), "key": str(file), "cacert": running.settings.authority,
+    }  # fmt: skip
+    words = [word for name, value in options.items() for word in (f"--os-{name}", value)]
+
+    def said(*command: str) -> Any:
+        done = subprocess.run([CLIENT, *words, *command, "-f", "json"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    assert said("token", "issue")["user_id"] == user_id
+    assert "public" in {each["Name"] for each in said("network", "list")}
 
 
 # -- a service that stands on the cloud, behind OpenStack's own middleware --
