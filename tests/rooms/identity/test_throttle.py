@@ -3,7 +3,7 @@ and on several."""
 
 import shutil
 import time as real
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -187,13 +187,36 @@ def guess(server: RunningCloud, user: str, password: str = "guess") -> int:
     return answer.status_code
 
 
+def listening(servers: Sequence[RunningCloud]) -> list[str]:
+    """What the servers hear of one another from now on."""
+    heard: list[str] = []
+    for each in servers:
+        throttle = each.cloud.services.bound["identity_throttle"]
+
+        def hear(word: str, throttle: Throttle = throttle) -> None:
+            throttle.hear(word)
+            heard.append(word)
+
+        each.cloud.bulletin.on("failure", hear)
+    return heard
+
+
+def until_heard(heard: Sequence[str], times: int) -> None:
+    end = real.monotonic() + 10
+    while len(heard) < times:
+        assert real.monotonic() < end, f"heard {len(heard)} times, not {times}"
+        real.sleep(0.002)
+
+
 @pytest.mark.thorough
 def test_several_servers_of_a_cloud_have_one_allowance(servers: tuple[RunningCloud, RunningCloud]) -> None:
+    heard = listening(servers)
     for user in ("demo", "nobody-at-all"):
-        answers = []
+        answers: list[int] = []
+        heard.clear()
         for turn in range(2 * PER_USER.most):
             answers.append(guess(servers[turn % 2], user))
-            real.sleep(0.02)
+            until_heard(heard, answers.count(401))
         assert answers.count(401) == PER_USER.most, answers
         assert answers[PER_USER.most :] == [429] * PER_USER.most
     assert {guess(each, "admin") for each in servers} == {401}, "nobody else is kept out"
@@ -201,12 +224,13 @@ def test_several_servers_of_a_cloud_have_one_allowance(servers: tuple[RunningClo
 
 @pytest.mark.thorough
 def test_guesses_on_all_servers_at_once_are_paid_for_later(servers: tuple[RunningCloud, RunningCloud]) -> None:
+    heard = listening(servers)
     with ThreadPoolExecutor(8) as pool:
         turns = chain.from_iterable(zip(servers, servers, strict=True) for _ in range(2 * PER_USER.most))
         answers = list(pool.map(lambda server: guess(server, "demo"), chain.from_iterable(turns)))
     tried = answers.count(401)
     assert PER_USER.most <= tried <= 2 * PER_USER.most
-    real.sleep(1)
+    until_heard(heard, tried)
     for server in servers:
         throttle = server.cloud.services.bound["identity_throttle"]
         (level, _), *_ = throttle.users._levels.values()
@@ -215,12 +239,9 @@ def test_guesses_on_all_servers_at_once_are_paid_for_later(servers: tuple[Runnin
 
 @pytest.mark.thorough
 def test_the_others_hear_of_what_failed_alone(servers: tuple[RunningCloud, RunningCloud]) -> None:
-    one, two = servers
-    heard: list[str] = []
-    two.cloud.bulletin.on("failure", heard.append)
+    one, _ = servers
+    heard = listening(servers)
     one.demo.get("/identity/v3/auth/projects")
     assert guess(one, "demo") == 401
-    end = real.monotonic() + 10
-    while not heard and real.monotonic() < end:
-        real.sleep(0.02)
+    until_heard(heard, 1)
     assert len(heard) == 1
