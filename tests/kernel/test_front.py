@@ -262,6 +262,13 @@ def test_a_client_that_asks_before_it_sends_a_body_is_refused_before_it_does(
         assert said.startswith(f"HTTP/1.1 {status} ".encode())
 
 
+def test_a_compressed_body_is_refused_for_that(toy: httpx.Client) -> None:
+    body = gzip.compress(b'{"box": {"size": 3}}')
+    refused = toy.post(BOXES, content=body, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"})
+    assert (refused.status_code, "coding 'gzip'" in refused.json()["fault"]) == (415, True)
+    assert toy.get(BOXES).json() == {"boxes": []}
+
+
 def test_a_head_beyond_all_measure_is_refused(toy: httpx.Client) -> None:
     many = b"".join(b"X-%d: %s\r\n" % (number, b"v" * 1000) for number in range(100))
     assert _raw(toy, b"GET / HTTP/1.1\r\n" + many).startswith(b"HTTP/1.1 431")

@@ -23,6 +23,7 @@ from stackyard.kernel.errors import (
     PayloadTooLarge,
     QuotaExceeded,
     Unauthorized,
+    UnsupportedMediaType,
 )
 from stackyard.kernel.logs import about
 from stackyard.kernel.observe.trace import Trace, within
@@ -157,11 +158,18 @@ class Chain:
         )
 
     def limit_body(self, exchange: Exchange) -> None:
-        """Refuse a body that says it is too large before a byte of it is read."""
+        """Refuse a body that says it is too large, or compressed, before a byte of it is read."""
         assert exchange.endpoint is not None
+        if exchange.endpoint.stream:
+            return
         length = exchange.request.content_length or 0
-        if not exchange.endpoint.stream and length > BODY_LIMIT:
+        if length > BODY_LIMIT:
             raise PayloadTooLarge(f"The body has {length} bytes; at most {BODY_LIMIT} are read here.")
+        coding = exchange.request.headers.get("content-encoding", "identity")
+        if coding.lower() != "identity":
+            raise UnsupportedMediaType(
+                f"A body in the coding '{coding[:40]}' is not read here.", remedy="Send it uncompressed."
+            )
 
     # -- after the body is read: in one transaction --
 

@@ -26,7 +26,7 @@ _WATCH = (
 )
 
 #: Refusals that any request may get, that those with a token may, that those which change something may.
-_ALWAYS, _KNOWN, _WRITES = (400, 404, 408, 413, 503), (401, 403), (409,)
+_ALWAYS, _KNOWN, _WRITES = (400, 404, 408, 413, 503), (401, 403), (409, 415)
 
 
 def document(rooms: Sequence[Room], endpoints: Iterable[Endpoint], base_url: str) -> Json:
