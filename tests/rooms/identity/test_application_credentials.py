@@ -227,6 +227,9 @@ def test_what_ends_its_owners_rights_ends_its_tokens_at_once(person: Person, adm
         admins.grant(person.where, f"users/{person.user['id']}", "member")
     elif how.endswith("user"):
         admins.do(*(("DELETE", user) if how == "user" else ("PATCH", user, {"user": {"enabled": False}})))
+        if how == "disabled user":
+            # Whoever comes back makes new ones.
+            admins.do("PATCH", user, {"user": {"enabled": True}})
     else:
         admins.do(*(("DELETE", project) if how == "project" else ("PATCH", project, {"project": {"enabled": False}})))
     assert not person.works(token)

@@ -12,6 +12,7 @@ from stackyard.kernel.work import Services, Work
 from stackyard.rooms.identity import compliance, directories, render, rows
 from stackyard.rooms.identity.passwords import hash_password
 from stackyard.rooms.identity.policies import members
+from stackyard.rooms.identity.resources.application_credential import store as application_credentials
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.federation import people
@@ -127,15 +128,19 @@ def _check_default_project(work: Work, wanted: Record) -> None:
 
 
 def update(work: Work, user: Record, changes: Record) -> Record:
-    """Change a user. A new password, or disabling, ends every token of theirs."""
+    """Change a user. A new password, or disabling, ends every token of theirs; disabling deletes their application
+    credentials, so that no program comes back with them."""
     directories.refuse_change("user", user)
     rows.unchanged(user, changes, "domain_id")
     if changes.get("name", user.name) != user.name:
         rows.free_name(work, resource.USER, changes["name"], domain_id=user.domain_id)
     _check_default_project(work, changes)
     rows.merge_options(user, changes)
-    if "password_hash" in changes or (user.enabled and changes.get("enabled") is False):
+    disables = user.enabled and changes.get("enabled") is False
+    if "password_hash" in changes or disables:
         changes["generation"] = user.generation + 1
+    if disables:
+        application_credentials.remove_of_users(work.tx, [user.id])
     people.stand_for(work, user.id, changes.get("federated"))
     _date_password(work, changes, changes.get("options", user.options) or {})
     _remember(work, user, changes)
