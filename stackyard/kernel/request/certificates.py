@@ -41,15 +41,22 @@ def ready(settings: Settings, now: datetime | None = None) -> tuple[Path, Path]:
 
 def context(settings: Settings) -> ssl.SSLContext:
     """What the API is served with: TLS 1.2 or later. `renew` keeps it fresh. A client may present a certificate of the
-    authorities that the operator names; with any other it is refused. Raises OSError or ssl.SSLError for files that are
-    no certificate and key."""
+    authorities that the operator names, unless a revocation list beside them names it; with any other it is refused.
+    Raises OSError or ssl.SSLError for files that are no certificate and key."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.load_cert_chain(*ready(settings))
-    if settings.tls_client_ca:
-        made.load_verify_locations(settings.tls_client_ca)
-        made.verify_mode = ssl.CERT_OPTIONAL
+    _load_authorities(settings, made)
     return made
+
+
+def _load_authorities(settings: Settings, serving: ssl.SSLContext) -> None:
+    """Whose certificates clients may present. What was loaded before stays: an authority goes with the process only."""
+    if settings.tls_client_ca:
+        serving.load_verify_locations(settings.tls_client_ca)
+        serving.verify_mode = ssl.CERT_OPTIONAL
+        if b"-----BEGIN X509 CRL-----" in Path(settings.tls_client_ca).read_bytes():
+            serving.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 class Renewal:
@@ -58,17 +65,23 @@ class Renewal:
     def __init__(self, settings: Settings, serving: ssl.SSLContext) -> None:
         self._settings = settings
         self._serving = serving
-        self._loaded = self._state(ready(settings))
+        self._loaded = self._state(self._files(None))
 
     def renew(self, now: datetime | None = None) -> bool:
-        """Load a certificate that was made anew or replaced by the operator; whether there was one."""
-        files = ready(self._settings, now)
-        state = self._state(files)
+        """Load a certificate that was made anew or replaced by the operator, and what clients' are verified with;
+        whether there was anything new."""
+        certificate, key, *more = self._files(now)
+        state = self._state((certificate, key, *more))
         if state == self._loaded:
             return False
-        self._serving.load_cert_chain(*files)
+        self._serving.load_cert_chain(certificate, key)
+        _load_authorities(self._settings, self._serving)
         self._loaded = state
         return True
+
+    def _files(self, now: datetime | None) -> list[Path]:
+        authorities = self._settings.tls_client_ca
+        return [*ready(self._settings, now), *([Path(authorities)] if authorities else [])]
 
     def _state(self, files: Iterable[Path]) -> list[tuple[int, int]]:
         return [(each.stat().st_mtime_ns, each.stat().st_ino) for each in files]

@@ -39,6 +39,16 @@ class ClientAuthority:
         return made, file
 
 
+    def revoke(self, certificate: x509.Certificate, lifetime: timedelta = timedelta(days=1)) -> None:
+        """Name it in a revocation list, which comes into the authority's file."""
+        now = datetime.now(UTC)
+        gone = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(now).build()
+        listed = x509.CertificateRevocationListBuilder().issuer_name(self._name).last_update(now - timedelta(hours=1))
+        made = listed.next_update(now + lifetime).add_revoked_certificate(gone).sign(self._key, hashes.SHA256())
+        with self.file.open("ab") as file:
+            file.write(made.public_bytes(serialization.Encoding.PEM))
+
+
 def named(*more: tuple[str, str], **parts: str) -> x509.Name:
     """A distinguished name of these parts, by their short words."""
     return x509.Name([x509.NameAttribute(_OIDS[word], value) for word, value in (*parts.items(), *more)])

@@ -6,7 +6,7 @@ import json
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from falcon.testing import Result
 
-from stackyard.kernel.request import presented
-from stackyard.kernel.settings import OAuth2
+from stackyard.kernel.request import certificates, presented
+from stackyard.kernel.settings import OAuth2, Settings
 from stackyard.testing.cloud import RunningCloud, cloud
 from tests.databases import copied_state
 from tests.rooms.identity.client_certificates import ClientAuthority, named
@@ -378,6 +378,40 @@ def test_over_tls_nobody_comes_with_a_certificate_of_a_strange_authority(
     _, strange = ClientAuthority(tmp_path, "clients").certificate(named(CN="program", UID=program[0]))
     with client(running, strange) as asking, pytest.raises(httpx.TransportError):
         asking.get("/identity/v3")
+
+
+def test_a_certificate_that_is_revoked_lets_nobody_in_though_the_server_runs_on(tmp_path: Path) -> None:
+    authority = ClientAuthority(tmp_path)
+    (gone, lost), (_, kept) = (authority.certificate(named(CN=name)) for name in ("lost", "kept"))
+    settings = Settings(state_dir=tmp_path, tls=True, tls_client_ca=str(authority.file))
+    serving = certificates.context(settings)
+    renewal = certificates.Renewal(settings, serving)
+    trusted = tmp_path / "tls" / "ca.pem"
+    assert is_taken(serving, trusted, lost)
+    assert not renewal.renew()
+    authority.revoke(gone)
+    assert renewal.renew()
+    assert not is_taken(serving, trusted, lost)
+    assert is_taken(serving, trusted, kept)
+    assert is_taken(certificates.context(settings), trusted, kept)
+    assert not is_taken(certificates.context(settings), trusted, lost)
+
+
+def is_taken(serving: ssl.SSLContext, trusted: Path, file: Path) -> bool:
+    """Whether a client with the certificate of that file is let in."""
+    asking = ssl.create_default_context(cafile=str(trusted))
+    asking.load_cert_chain(file)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = asking.wrap_bio(to_client, to_server, server_hostname="localhost")
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
+    try:
+        for _ in range(4):
+            for end in (client, server):
+                with suppress(ssl.SSLWantReadError):
+                    end.do_handshake()
+    except ssl.SSLError:
+        return False
+    return server.getpeercert(binary_form=True) is not None
 
 
 def test_behind_a_proxy_the_header_counts_that_the_operator_names(tmp_path: Path, authority: ClientAuthority) -> None:

@@ -51,7 +51,7 @@ APPLICATION_CREDENTIAL = Resource(
             kind=Boolean(),
             default=False,
             null=True,
-            doc="Whether it may make and delete application credentials and trusts.",
+            doc="Whether it may make and delete application credentials and EC2 keys.",
         ),
         Field(
             name="access_rules",
