@@ -193,6 +193,21 @@ def test_what_is_no_certificate_is_none(proxied: Cloud, robot: dict[str, Any], s
 
 
 @pytest.mark.parametrize(
+    ("true", "odd"),
+    [(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x22"), (b"\x0c\x07clients", b"\x03\x07\x00lients")],
+    ids=["version 35", "a name that is a bit string"],
+)
+def test_a_certificate_of_an_odd_make_is_refused(
+    proxied: Cloud, authority: ClientAuthority, robot: dict[str, Any], true: bytes, odd: bytes
+) -> None:
+    certificate, _ = authority.certificate(name_of(robot))
+    der = certificate.public_bytes(Encoding.DER)
+    assert true in der
+    answer = ask(proxied, robot["id"], base64.b64encode(der.replace(true, odd)).decode())
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize(
     "other", [{"CN": "somebody"}, {"UID": "0" * 32}, {"emailAddress": "x@y.z"}, {"O": "Else"}, {"DC": "else"},
               {"emailAddress": ""}],
 )  # fmt: skip

@@ -69,7 +69,7 @@ def _proof(tx: Transaction, attempt: Attempt, client_id: str, certificate: bytes
 def _read(certificate: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(certificate)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise _Refused("it is no X.509 certificate") from None
 
 
@@ -92,7 +92,7 @@ def _attributes(certificate: x509.Certificate) -> engine.Assertion:
         for of, name in (("SUBJECT", certificate.subject), ("ISSUER", certificate.issuer)):
             for key, value in _parts(name):
                 found.setdefault(f"SSL_CLIENT_{of}_DN_{key}", []).append(value)
-    except ValueError:
+    except (ValueError, TypeError):
         raise _Refused("its names cannot be read") from None
     return found
 

@@ -116,5 +116,5 @@ def _certificates(text: str) -> list[x509.Certificate]:
         if "-----BEGIN" in text:
             return x509.load_pem_x509_certificates(text.encode())
         return [x509.load_der_x509_certificate(base64.b64decode(text))]
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise ValueError("a certificate must be in PEM, or as it stands in metadata") from error
