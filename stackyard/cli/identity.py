@@ -1,4 +1,4 @@
-"""`stackyard identity keys | rotate-keys | password-cost | map | providers`: keys, hashes, and federation tried out."""
+"""`stackyard identity keys | rotate-keys | password-cost | map | providers | metadata`: keys, hashes, federation."""
 
 import argparse
 import json
@@ -12,6 +12,7 @@ def run(asked: argparse.Namespace) -> int:
     """Do what was asked."""
     verbs = {
         "keys": _keys, "rotate-keys": _rotate, "password-cost": _password_cost, "map": _map, "providers": _providers,
+        "metadata": _metadata,
     }  # fmt: skip
     return verbs[asked.verb](asked)
 
@@ -52,6 +53,12 @@ def _password_cost(asked: argparse.Namespace) -> int:
     said = "{scheme}, cost {cost}: {milliseconds} ms of CPU for each login (OWASP asks for a cost of 10 or more)"
     print(json.dumps(told, indent=2) if asked.json else said.format(**told))
     return 0
+
+
+def _metadata(asked: argparse.Namespace) -> int:
+    from stackyard.cli import identity_federation
+
+    return identity_federation.metadata_(asked)
 
 
 def _map(asked: argparse.Namespace) -> int:

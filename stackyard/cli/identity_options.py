@@ -19,6 +19,7 @@ And federation, tried without logging in:
 
   stackyard identity map              what a mapping makes of an assertion
   stackyard identity providers        whether the providers in federation.yaml can be reached
+  stackyard identity metadata         what a SAML provider must be told of this cloud
 """
 MAP = """\
 Print the user, groups and projects that the rules make of an assertion, or why they refuse it (exit status 1). No
@@ -29,6 +30,10 @@ what a provider's token says (its payload, as JSON), under the names that mappin
 """
 PROVIDERS = """\
 Fetch what each provider in federation.yaml publishes about itself, as the server does, and print what is wrong.
+"""
+METADATA = """\
+Print, as SAML metadata, what the provider of that section of federation.yaml must know of this cloud to log browsers
+in: what it is called, and where it takes answers. No server is asked.
 """
 ROTATE = """\
 Make the staged key the primary, while the servers run. What older keys have made stays good: tokens until they expire,
@@ -66,3 +71,5 @@ def add_to(command: argparse.ArgumentParser, with_state: Callable[..., argparse.
     )
     mapping.add_argument("--schema-version", choices=["1.0", "2.0", "3.0"], help="of the rules (1.0)")
     with_state(verbs.add_parser("providers", help="whether providers can be reached", description=PROVIDERS))
+    told = with_state(verbs.add_parser("metadata", help="what a SAML provider must be told", description=METADATA))
+    told.add_argument("way", metavar="PROVIDER/PROTOCOL", help="by their ids: corp/saml2")

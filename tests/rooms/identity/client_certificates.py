@@ -38,7 +38,6 @@ class ClientAuthority:
         file.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, pkcs8, no))
         return made, file
 
-
     def revoke(self, certificate: x509.Certificate, lifetime: timedelta = timedelta(days=1)) -> None:
         """Name it in a revocation list, which comes into the authority's file."""
         now = datetime.now(UTC)

@@ -56,8 +56,8 @@ class SamlIdp:
         called, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idp")]), datetime.now(UTC)
         made = x509.CertificateBuilder(called, called, self._key.public_key(), x509.random_serial_number())
         ends = now + timedelta(days=1)
-        self._certificate = made.not_valid_before(now - timedelta(days=1)).not_valid_after(ends).sign(
-            self._key, SHA256()
+        self._certificate = (
+            made.not_valid_before(now - timedelta(days=1)).not_valid_after(ends).sign(self._key, SHA256())
         )
 
     @property

@@ -160,9 +160,7 @@ def test_a_token_for_another_scope_is_bound_as_the_first_one_is(
     assert proxied.ask("GET", "/v3/auth/projects", token=second, X_SSL_Client_Cert=sent).status_code == 200
 
 
-def test_a_token_ends_with_its_certificate(
-    proxied: Cloud, authority: ClientAuthority, robot: dict[str, Any]
-) -> None:
+def test_a_token_ends_with_its_certificate(proxied: Cloud, authority: ClientAuthority, robot: dict[str, Any]) -> None:
     certificate, _ = authority.certificate(name_of(robot), timedelta(minutes=10))
     assert 0 < ask(proxied, robot["id"], quote(pem(certificate))).json["expires_in"] <= 600
     ended, _ = authority.certificate(name_of(robot), timedelta(minutes=-10))

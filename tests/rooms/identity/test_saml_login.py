@@ -12,6 +12,8 @@ import yaml
 from falcon.testing import Result
 from lxml import etree
 
+from stackyard.cli.main import main
+from stackyard.kernel.settings import save
 from tests.rooms.identity.cloud import Admin, Cloud
 from tests.rooms.identity.conftest import MovableClock
 from tests.rooms.identity.federation import PROVIDERS, call, mapping, protocol, provider
@@ -249,3 +251,18 @@ def test_a_disabled_provider_takes_nobody(browser: Browser, do: Admin, idp: Saml
     form = idp.answer(browser.begin(), "jane", MAIL)
     call(do, 200, "PATCH", f"{PROVIDERS}/corp", {"identity_provider": {"enabled": False}})
     assert browser.back(form).status_code == 403
+
+
+def test_the_operators_command_prints_what_a_provider_is_asked_with(
+    browser: Browser, idp: SamlIdp, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = browser.cloud.settings.state_dir
+    save(browser.cloud.settings)
+    asked = browser.begin()
+    assert main(["identity", "metadata", "--state", str(state), "corp/saml2"]) == 0
+    told = etree.fromstring(capsys.readouterr().out.encode())
+    (takes,) = told.iter("{urn:oasis:names:tc:SAML:2.0:metadata}AssertionConsumerService")
+    assert (told.get("entityID"), takes.get("Location")) == (asked.by, asked.answer_to)
+    assert takes.get("Binding") == asked.document.get("ProtocolBinding")
+    assert main(["identity", "metadata", "--state", str(state), "corp/openid"]) == 2
+    assert "there are: corp/saml2" in capsys.readouterr().err

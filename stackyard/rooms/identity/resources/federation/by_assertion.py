@@ -37,9 +37,7 @@ class AssertionSignIn(SignIn):
             )
         login = self.new()
         known_as = vouched.known_as(self.work.services, self.way)
-        asked = requests.request(
-            _id(login.nonce), known_as, connection.sso_endpoint, self.back(), self.work.now
-        )
+        asked = requests.request(_id(login.nonce), known_as, connection.sso_endpoint, self.back(), self.work.now)
         return self.sent(login, requests.address(connection.sso_endpoint, asked, login.state))
 
     def end(self) -> Reply:

@@ -159,4 +159,3 @@ class ConnectionsFile:
     def _unusable(self, why: str, remedy: str) -> Unavailable:
         said = f"Federation is not available: {FILE} of this server cannot be used, as {why}."
         return Unavailable(said, remedy=remedy)
-

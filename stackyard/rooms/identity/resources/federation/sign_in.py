@@ -19,13 +19,13 @@ from stackyard.kernel.errors import Forbidden, Unauthorized, Unavailable
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.secret import CloudSecret
 from stackyard.kernel.work import Work
-from stackyard.rooms.identity import render
 from stackyard.rooms.identity.resources.authentication.attempt import Attempt
 from stackyard.rooms.identity.resources.authentication.authenticate import issued
 from stackyard.rooms.identity.resources.authentication.by_mapping import Vouched
 from stackyard.rooms.identity.resources.authentication.wanted import Wanted
 from stackyard.rooms.identity.resources.federation import store, vouched
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
+from stackyard.rooms.identity.resources.saml import addresses
 from stackyard.rooms.identity.resources.token.proof import Proof
 
 #: Seconds that somebody may take to log in at the provider.
@@ -116,8 +116,7 @@ class SignIn:
 
     def back(self) -> str:
         """Where the provider sends the browser back to."""
-        path = f"{self.way.provider.id}/protocols/{self.way.protocol.id}/websso"
-        return render.url(self.work, f"auth/OS-FEDERATION/identity_providers/{path}")
+        return addresses.of_browsers(self.work.base_url, self.way.provider.id, self.way.protocol.id)
 
     def _answer(self, proof: Proof) -> Reply:
         """What the same person would be answered by a program: a token, unless they must prove more."""

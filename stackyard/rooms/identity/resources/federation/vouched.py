@@ -17,6 +17,7 @@ from stackyard.rooms.identity.resources.federation.oidc import Claims
 from stackyard.rooms.identity.resources.federation.parties import Parties
 from stackyard.rooms.identity.resources.mapping import engine, language
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
+from stackyard.rooms.identity.resources.saml import addresses
 from stackyard.rooms.identity.resources.saml.judging import Here, judged
 from stackyard.rooms.identity.resources.saml.sections import SamlProvider
 from stackyard.rooms.identity.resources.token.proof import Proof
@@ -110,8 +111,7 @@ def _judged(services: Services, said: bytes, connection: SamlProvider, here: Her
 
 def recipient(services: Services, way: Way) -> str:
     """The address that assertions of this way are for: the cloud's public one, whatever the request was sent to."""
-    path = f"identity_providers/{way.provider.id}/protocols/{way.protocol.id}/auth"
-    return f"{services.settings.base_url}/identity/v3/OS-FEDERATION/{path}"
+    return addresses.of_programs(services.settings.base_url, way.provider.id, way.protocol.id)
 
 
 def known_as(services: Services, way: Way) -> str:

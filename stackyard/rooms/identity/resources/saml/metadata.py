@@ -1,4 +1,4 @@
-"""What this cloud publishes about itself as an identity provider. Source: SAML 2.0 Metadata."""
+"""What this cloud tells about itself, as an identity provider and to one. Source: SAML 2.0 Metadata."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from stackyard.rooms.identity.resources.saml.requests import POST
 from stackyard.rooms.identity.resources.saml.sections import Contact, Issuer, Organization
 from stackyard.rooms.identity.resources.saml.vouching import Signer
 from stackyard.rooms.identity.resources.saml.xml import SPACES, Element, made
@@ -19,6 +20,15 @@ def described(issuer: Issuer, signer: Signer) -> Element:
     roles = {"protocolSupportEnumeration": SPACES["samlp"]}
     descriptor = made("md:IDPSSODescriptor", _parts(issuer, signer), roles)
     return made("md:EntityDescriptor", [descriptor], {"entityID": issuer.entity_id})
+
+
+def asking(known_as: str, answer_to: str) -> Element:
+    """The description for a provider that is to log browsers in, and sends them back to the address `answer_to`."""
+    takes = {"Binding": POST, "Location": answer_to, "index": "0", "isDefault": "true"}
+    wants = {"AuthnRequestsSigned": "false", "WantAssertionsSigned": "true"}
+    speaks = {"protocolSupportEnumeration": SPACES["samlp"]}
+    descriptor = made("md:SPSSODescriptor", [made("md:AssertionConsumerService", attributes=takes)], wants | speaks)
+    return made("md:EntityDescriptor", [descriptor], {"entityID": known_as})
 
 
 def _parts(issuer: Issuer, signer: Signer) -> Iterator[Element]:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from stackyard.rooms.identity.resources.saml.assertions import instant
 from stackyard.rooms.identity.resources.saml.xml import Element, made, written
 
-_POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 
 
 def request(request_id: str, issuer: str, destination: str, answer_to: str, now: datetime) -> Element:
@@ -20,7 +20,7 @@ def request(request_id: str, issuer: str, destination: str, answer_to: str, now:
         "IssueInstant": instant(now),
         "Destination": destination,
         "AssertionConsumerServiceURL": answer_to,
-        "ProtocolBinding": _POST,
+        "ProtocolBinding": POST,
     }
     return made("samlp:AuthnRequest", [made("saml:Issuer", issuer)], attributes)
 
