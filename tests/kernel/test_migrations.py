@@ -81,9 +81,15 @@ def test_a_process_of_its_own_brings_the_database_to_the_same_heads(database: Da
     here.close()
 
 
-def _tables(database: Database) -> list[str]:
-    with database.read() as tx:
-        return [row.sql for row in tx.all(sa.text("SELECT sql FROM sqlite_master ORDER BY name"))]
+def _tables(database: Database) -> dict[str, object]:
+    found = sa.inspect(database.engine)
+    return {
+        name: (
+            [(each["name"], str(each["type"]), each["nullable"]) for each in found.get_columns(name)],
+            sorted((each["name"] or "", each["column_names"], each["unique"]) for each in found.get_indexes(name)),
+        )
+        for name in found.get_table_names()
+    }
 
 
 def test_two_servers_that_start_together_migrate_once(tmp_path: Path) -> None:
