@@ -186,6 +186,7 @@ def test_each_servers_own_node_serves_the_other_servers_too(server: Premises, da
             node.close()
 
 
+@pytest.mark.thorough
 def test_in_a_hurry_a_server_that_could_not_be_reached_is_dialled_without_a_further_pause() -> None:
     tried: list[float] = []
 

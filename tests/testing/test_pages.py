@@ -7,6 +7,8 @@ import pytest
 from tests.architecture.test_docs import blocks
 from tests.architecture.tree import PROJECT
 
+pytestmark = pytest.mark.thorough
+
 pytest_plugins = ["pytester"]
 
 PAGE = PROJECT / "docs" / "testing.md"

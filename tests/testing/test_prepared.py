@@ -11,6 +11,8 @@ import pytest
 
 from stackyard.testing import prepared
 
+pytestmark = pytest.mark.thorough
+
 _CLOUD = """
 import json, sys
 from pathlib import Path

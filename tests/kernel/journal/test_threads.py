@@ -149,6 +149,7 @@ def test_past_its_deadline_an_operation_is_undone_although_its_call_hangs(real: 
     may_end.set()
 
 
+@pytest.mark.thorough
 def test_an_undo_that_hangs_ends_as_a_dead_letter(real: Any) -> None:
     may_end = threading.Event()
     real.pace = Pace(first_delay=timedelta(milliseconds=1), grace=timedelta(milliseconds=20), undo_tries=2, crashes=0)
