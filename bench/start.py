@@ -81,6 +81,7 @@ def main() -> None:
     chosen = ["--port", asked.port, "--external-cidr", asked.external_cidr]
     start(asked.state, *([] if load(asked.state) else chosen))
     starts = [start(asked.state) for _ in range(asked.runs)]
+    stackyard("down", "--purge", "--state", str(asked.state))
     answer, cpu, server, engine = (statistics.median(column) for column in zip(*starts, strict=True))
     print(f"first authenticated answer {answer:6.2f} s    limit {SECONDS:g} s    ratio {answer / SECONDS:.2f}")
     print(f"CPU of the server          {cpu:6.2f} s")
