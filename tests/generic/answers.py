@@ -8,9 +8,7 @@ the items of a list, `[self]` for a link of that relation, `*` for keys that are
 and in which version.
 """
 
-import argparse
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,8 @@ from typing import Any
 from stackyard.kernel.declare.room import Room
 from stackyard.kernel.declare.versions import Version
 from stackyard.kernel.request.endpoints import endpoints
-from tests.kernel.stage import Stage, stage
+from tests.generic import golden
+from tests.kernel.stage import Stage
 
 GOLDEN = Path(__file__).with_name("answers.txt")
 _QUERIES = {
@@ -134,22 +133,8 @@ def _provider(staged: Stage) -> str:
 
 def current(folder: Path) -> str:
     """The golden text of this code."""
-    with stage(folder) as staged:
-        return "".join(f"{line}\n" for line in Answers(staged).lines())
-
-
-def main() -> None:
-    """Write the golden file, or show the text."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help=f"to {GOLDEN.name}, for review")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        text = current(Path(folder))
-    if asked.write:
-        GOLDEN.write_text(text)
-    else:
-        print(text, end="")
+    return golden.text(folder, lambda staged: Answers(staged).lines())
 
 
 if __name__ == "__main__":
-    main()
+    golden.command(__doc__, GOLDEN, current)

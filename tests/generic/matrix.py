@@ -7,8 +7,6 @@ A rule of policy is asked about an object of the project `home` that is really t
 token, 403 with one, 404 for an object that it may not know of. Routes that answer 501 are left out.
 """
 
-import argparse
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -28,7 +26,8 @@ from stackyard.kernel.request.query import visible_row
 from stackyard.kernel.storage import rows
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Work
-from tests.kernel.stage import Stage, stage
+from tests.generic import golden
+from tests.kernel.stage import Stage
 
 GOLDEN = Path(__file__).with_name("matrix.txt")
 HOME, OTHER = "0" * 31 + "1", "0" * 31 + "2"
@@ -182,22 +181,8 @@ _OF_STORAGE = {
 
 def current(folder: Path) -> str:
     """The matrix of this code."""
-    with stage(folder) as staged:
-        return "".join(f"{line}\n" for line in Judge(staged).lines())
-
-
-def main() -> None:
-    """Write the golden file, or show the matrix."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help=f"to {GOLDEN.name}, for review")
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        text = current(Path(folder))
-    if asked.write:
-        GOLDEN.write_text(text)
-    else:
-        print(text, end="")
+    return golden.text(folder, lambda staged: Judge(staged).lines())
 
 
 if __name__ == "__main__":
-    main()
+    golden.command(__doc__, GOLDEN, current)
