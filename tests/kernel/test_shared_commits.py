@@ -53,6 +53,26 @@ def add(word: str) -> Write:
     return lambda tx: tx.insert(WORDS, {"word": word})
 
 
+def fail_after(word: str, error: Exception) -> Write:
+    def change(tx: Transaction) -> None:
+        tx.insert(WORDS, {"word": word})
+        raise error
+
+    return change
+
+
+def hooking(word: str, hook: Callable[[], None], error: Exception | None = None) -> Write:
+    """Adds the word, has the hook run once that is durable, and fails if there is an error."""
+
+    def change(tx: Transaction) -> None:
+        tx.insert(WORDS, {"word": word})
+        tx.after_commit(hook)
+        if error is not None:
+            raise error
+
+    return change
+
+
 def write(database: Database, change: Write) -> Any:
     with database.write() as tx:
         return change(tx)
@@ -130,11 +150,7 @@ def test_a_member_reads_what_those_before_it_wrote(database: Database) -> None:
 
 
 def test_who_fails_takes_back_its_own_only(database: Database) -> None:
-    def fail(tx: Transaction) -> None:
-        tx.insert(WORDS, {"word": "bad"})
-        raise KeyError("bad")
-
-    with together(database, add("one"), fail, add("one"), add("two")) as futures:
+    with together(database, add("one"), fail_after("bad", KeyError("bad")), add("one"), add("two")) as futures:
         futures[0].result(30)
         with pytest.raises(KeyError):
             futures[1].result(30)
@@ -145,11 +161,7 @@ def test_who_fails_takes_back_its_own_only(database: Database) -> None:
 
 
 def test_when_the_first_one_fails_the_others_begin_anew(database: Database) -> None:
-    def fail(tx: Transaction) -> None:
-        tx.insert(WORDS, {"word": "bad"})
-        raise KeyError("bad")
-
-    with together(database, fail, add("one"), add("two")) as futures:
+    with together(database, fail_after("bad", KeyError("bad")), add("one"), add("two")) as futures:
         with pytest.raises(KeyError):
             futures[0].result(30)
         futures[2].result(30)
@@ -160,13 +172,7 @@ def test_hooks_run_after_the_commit_and_not_for_who_failed(database: Database) -
     seen: list[tuple[str, set[str]]] = []
 
     def hooked(word: str, error: Exception | None = None) -> Write:
-        def change(tx: Transaction) -> None:
-            tx.insert(WORDS, {"word": word})
-            tx.after_commit(lambda: seen.append((word, words(database))))
-            if error is not None:
-                raise error
-
-        return change
+        return hooking(word, lambda: seen.append((word, words(database))), error)
 
     with together(database, hooked("one"), hooked("bad", KeyError()), hooked("two")):
         pass
@@ -241,14 +247,6 @@ for each in threads: each.join()
 # -- several transactions of one thread --
 
 
-def fail_after(word: str, error: Exception) -> Write:
-    def change(tx: Transaction) -> None:
-        tx.insert(WORDS, {"word": word})
-        raise error
-
-    return change
-
-
 def test_a_row_of_transactions_commits_once_and_each_reads_what_those_before_it_wrote(
     database: Database, commits: list[int]
 ) -> None:
@@ -273,13 +271,7 @@ def test_the_hooks_of_a_row_run_after_the_commit_and_not_for_who_failed(database
     seen: list[tuple[str, set[str]]] = []
 
     def hooked(word: str, error: Exception | None = None) -> Write:
-        def change(tx: Transaction) -> None:
-            tx.insert(WORDS, {"word": word})
-            tx.after_commit(lambda: seen.append((word, words(database))))
-            if error is not None:
-                raise error
-
-        return change
+        return hooking(word, lambda: seen.append((word, words(database))), error)
 
     database.write_each([hooked("one"), hooked("bad", KeyError()), hooked("two")])
     assert seen == [("one", {"one", "two"}), ("two", {"one", "two"})]
