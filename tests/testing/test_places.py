@@ -1,7 +1,7 @@
 """What can be scripted besides operations: what a status waits for, drivers' calls, requests; in every room."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -9,9 +9,8 @@ import httpx
 import pytest
 
 from stackyard.kernel.errors import Conflict
-from stackyard.rooms.container.driver import Image
 from stackyard.rooms.network.driver import HostFailure
-from stackyard.testing.cloud import Persona, RunningCloud, Worlds, cloud
+from stackyard.testing.cloud import Persona, RunningCloud
 from stackyard.testing.places import place
 from stackyard.testing.transitions import Transitions
 
@@ -20,25 +19,8 @@ CONTAINER = "/container/v1/containers"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    worlds = Worlds()
-    worlds.container.registry["web"] = Image(id="sha256:web", names=["web:latest"], size=3)
-    with cloud(tmp_path_factory.mktemp("cloud"), worlds=worlds) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def demo(running: RunningCloud) -> Persona:
     return running.demo
-
-
-@pytest.fixture
-def script(running: RunningCloud) -> Iterator[Transitions]:
-    """The script, blank again afterwards."""
-    yield running.transitions
-    running.transitions.clear()
-    running.settle()
-    running.follow()
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -1,37 +1,20 @@
 """Scripted transitions: operations go on when a test says so, and fail when it says so."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from stackyard.rooms.container.driver import Image
-from stackyard.testing.cloud import Persona, RunningCloud, Worlds, cloud
+from stackyard.testing.cloud import Persona, RunningCloud
 from stackyard.testing.transitions import Transitions
 
 NEWEST = {"OpenStack-API-Version": "container 1.40"}
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    worlds = Worlds()
-    worlds.container.registry["web"] = Image(id="sha256:web", names=["web:latest"], size=3)
-    with cloud(tmp_path_factory.mktemp("cloud"), worlds=worlds) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def demo(running: RunningCloud) -> Persona:
     return running.seeded("stackyard", **NEWEST)
-
-
-@pytest.fixture
-def script(running: RunningCloud) -> Iterator[Transitions]:
-    """The script, blank again afterwards."""
-    yield running.transitions
-    running.transitions.clear()
-    running.settle()
 
 
 class Container:
