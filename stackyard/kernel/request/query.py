@@ -12,6 +12,7 @@ from stackyard.kernel.declare.dialect import Dialect
 from stackyard.kernel.declare.kinds import invalid
 from stackyard.kernel.declare.resource import Field, Resource
 from stackyard.kernel.errors import BadRequest
+from stackyard.kernel.recent import Recent
 from stackyard.kernel.request.shapes import read_query
 from stackyard.kernel.storage.database import Json, Record
 from stackyard.kernel.storage.statements import Statement, parameter
@@ -63,17 +64,17 @@ class _Known:
 
 
 #: To build a statement costs more than to run it. The same token's requests share one caller: see identity's tokens.
-_STATEMENTS: dict[tuple[int, int], _Known] = {}
 _MOST_STATEMENTS = 500
+_STATEMENTS: Recent[tuple[int, int], _Known] = Recent(_MOST_STATEMENTS)
 _KEY = "its_own_key"
 
 
 def _known(work: Work, resource: Resource) -> _Known:
-    found = _STATEMENTS.get((id(resource), id(work.caller)))
+    key = id(resource), id(work.caller)
+    found = _STATEMENTS.get(key)
     if found is None:
-        if len(_STATEMENTS) >= _MOST_STATEMENTS:
-            _STATEMENTS.clear()
-        found = _STATEMENTS[id(resource), id(work.caller)] = _statements(work.caller, resource)
+        found = _statements(work.caller, resource)
+        _STATEMENTS.put(key, found)
     return found
 
 
@@ -138,16 +139,15 @@ class _Listed:
         return _page_of(self.rows.where(condition), self.order, self.limit)
 
 
-_LISTED: dict[tuple[Any, ...], _Listed] = {}
+_LISTED: Recent[tuple[Any, ...], _Listed] = Recent(_MOST_STATEMENTS)
 
 
 def _listed(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> _Listed:
     key = (id(resource), id(work.caller), work.version, *work.params.values(), *raw)
     found = _LISTED.get(key)
     if found is None:
-        if len(_LISTED) >= _MOST_STATEMENTS:
-            _LISTED.clear()
-        found = _LISTED[key] = _asked(work, resource, dialect, raw)
+        found = _asked(work, resource, dialect, raw)
+        _LISTED.put(key, found)
     return found
 
 
