@@ -14,6 +14,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     worlds = Worlds()
     teach(worlds.container)
     with cloud(tmp_path_factory.mktemp("cloud"), worlds=worlds) as made:
+        # Hosts follow the seeded router by themselves a moment later; its port would become ACTIVE in the first test.
+        made.follow()
         yield made
 
 
