@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeDecorator
 from stackyard.kernel.declare.kinds import Kind
 from stackyard.kernel.errors import Conflict, Unavailable
 from stackyard.kernel.observe.observer import Observer
-from stackyard.kernel.storage.engines import meaning, open_engine, reported, say, translated
+from stackyard.kernel.storage.engines import is_duplicate, meaning, open_engine, reported, say, translated
 from stackyard.kernel.storage.shared_locks import SharedLocks
 from stackyard.kernel.storage.statements import Compiled, Statement, delete_by, insert_into, select_by, update_by
 from stackyard.kernel.storage.statements import Record as Record
@@ -178,10 +178,12 @@ class Transaction:
         return self.all(select_by(source, tuple(equals), _missing(equals)), **equals)
 
     def insert(self, into: sa.Table, values: Mapping[str, Any]) -> None:
-        """Add one row. Raises Conflict when a unique constraint refuses it."""
+        """Add one row. Raises Conflict when a unique constraint refuses it; refused by another one it is a defect."""
         try:
             self._run(insert_into(into, tuple(values)), values)
         except sa.exc.IntegrityError as error:
+            if not is_duplicate(error):
+                raise
             raise Conflict(f"Duplicate entry in {into.name}: {error.orig}") from error
 
     def insert_many(self, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

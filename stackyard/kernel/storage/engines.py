@@ -15,6 +15,14 @@ from stackyard.kernel.errors import ApiError, BadRequest, Conflict, Insufficient
 #: PostgreSQL's own classes of errors: the connection or the server is gone, or somebody holds what is needed.
 _TRANSIENT = re.compile("08...|57P0.|25P0[34]|40...|53[023]..|57014")
 
+#: How each database says that a unique constraint, a primary key among them, was violated.
+_DUPLICATE = {
+    "23505",
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_ROWID,
+}
+
 #: What libpq says of a connection with a transaction that can be committed (PQTRANS_INTRANS).
 _IN_TRANSACTION = 2
 
@@ -174,7 +182,7 @@ def reported(error: Exception, connection: Connection, text: str) -> sa.exc.DBAP
 
 def is_duplicate(error: sa.exc.IntegrityError) -> bool:
     """Whether a unique constraint was violated, and not another one."""
-    return getattr(error.orig, "sqlstate", None) == "23505" or "UNIQUE constraint failed" in str(error.orig)
+    return getattr(error.orig, "sqlstate", getattr(error.orig, "sqlite_errorcode", None)) in _DUPLICATE
 
 
 def _meaning(error: sa.exc.DBAPIError) -> ApiError | None:

@@ -12,6 +12,7 @@ from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.request.query import visible_row, visible_rows
 from stackyard.kernel.request.shapes import show as shown
 from stackyard.kernel.storage.database import Record
+from stackyard.kernel.storage.engines import is_duplicate
 from stackyard.kernel.work import Work
 
 
@@ -90,6 +91,8 @@ def change(work: Work, resource: Resource, record: Record, changes: Mapping[str,
             this = (resource.table.c[name] == record[name] for name in resource.key_columns)
             work.tx.execute(sa.update(resource.table).where(*this).values(stored))
     except sa.exc.IntegrityError as error:
+        if not is_duplicate(error):
+            raise
         raise _duplicate(resource, merged) from error
     return merged
 
