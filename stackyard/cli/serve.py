@@ -33,8 +33,8 @@ from stackyard.kernel.storage import apart
 
 log = logging.getLogger("stackyard.serve")
 LOCK = "server.lock"
-#: Seconds between two looks at the API's certificate.
-_RENEWAL = 600
+#: Seconds between two looks at the API's certificate, and at whose certificates clients may present.
+_RENEWAL = 30
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -159,7 +159,8 @@ class Server:
         await coming
 
     async def _renew_certificate(self) -> None:
-        """Serve with a fresh certificate when there is one: the cloud's own is made anew a month before it ends."""
+        """Serve with what is on disk: the cloud's own certificate is made anew a month before it ends, and what the
+        operator names may be replaced."""
         if self.tls is None:
             return
         renewal = certificates.Renewal(self.settings, self.tls)
@@ -167,9 +168,9 @@ class Server:
             await asyncio.sleep(_RENEWAL)
             try:
                 if await asyncio.to_thread(renewal.renew):
-                    log.info("the API has a new certificate")
+                    log.info("the API is served with new certificates")
             except OSError as error:
-                log.warning("the new certificate cannot be used", extra={"reason": str(error)})
+                log.warning("the new certificates cannot be used", extra={"reason": str(error)})
 
     def _come_up(self) -> None:
         """What needs the engine, while the API answers already."""

@@ -87,7 +87,10 @@ class RunningCloud(Doors):
             self.cloud.start()
         else:
             self.cloud.workers.recover()
-        self._server = _Threaded(self.transitions.counting(self.cloud.front), self.settings)
+        tls = certificates.context(self.settings) if self.settings.serves_tls else None
+        #: What brings TLS to what is on disk, when a test says so.
+        self.renewal = certificates.Renewal(self.settings, tls) if tls else None
+        self._server = _Threaded(self.transitions.counting(self.cloud.front), self.settings, tls)
         self._server.start()
 
     def _reach(self, operation: Record, step: str, moment: str) -> None:
@@ -120,8 +123,7 @@ class RunningCloud(Doors):
 class _Threaded:
     """The API in a thread with an event loop of its own."""
 
-    def __init__(self, app: Callable[..., Any], settings: Settings) -> None:
-        tls = certificates.context(settings) if settings.serves_tls else None
+    def __init__(self, app: Callable[..., Any], settings: Settings, tls: certificates.Serving | None) -> None:
         config = listener.config(app, tls=tls, grace=2, host=settings.host, port=settings.port)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()), name="api", daemon=True)

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -39,43 +40,63 @@ def ready(settings: Settings, now: datetime | None = None) -> tuple[Path, Path]:
     return folder / CERTIFICATE, folder / KEY
 
 
-def context(settings: Settings) -> ssl.SSLContext:
-    """What the API is served with: TLS 1.2 or later. `renew` keeps it fresh. A client may present a certificate of the
-    authorities that the operator names, unless a revocation list beside them names it; with any other it is refused.
-    Raises OSError or ssl.SSLError for files that are no certificate and key."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.load_cert_chain(*ready(settings))
-    _load_authorities(settings, made)
+class Serving(ssl.SSLContext):
+    """What the API is served with: each connection by the newest context.
+
+    OpenSSL adds to what a context trusts and takes nothing away, and a client that was let in may go on with its
+    session without showing its certificate again. So what changes is loaded into a new context, which has neither
+    authorities nor sessions of before.
+    """
+
+    newest: ssl.SSLContext
+
+    def wrap_bio(self, *args: Any, **named: Any) -> ssl.SSLObject:
+        """A connection that begins."""
+        return self.newest.wrap_bio(*args, **named)
+
+    def is_past(self, connection: ssl.SSLObject) -> bool:
+        """Whether a connection began under what does not count any more."""
+        return connection.context is not self.newest
+
+
+def context(settings: Settings) -> Serving:
+    """What the API is served with: TLS 1.2 or later. `Renewal` keeps it fresh. A client may present a certificate of
+    the authorities that the operator names, unless a revocation list beside them names it; with any other it is
+    refused. Raises OSError or ssl.SSLError for files that are no certificate and key."""
+    made = Serving(ssl.PROTOCOL_TLS_SERVER)
+    made.newest = _loaded(settings, *ready(settings))
     return made
 
 
-def _load_authorities(settings: Settings, serving: ssl.SSLContext) -> None:
-    """Whose certificates clients may present. What was loaded before stays: an authority goes with the process only."""
+def _loaded(settings: Settings, certificate: Path, key: Path) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.load_cert_chain(certificate, key)
     if settings.tls_client_ca:
-        serving.load_verify_locations(settings.tls_client_ca)
-        serving.verify_mode = ssl.CERT_OPTIONAL
+        made.load_verify_locations(settings.tls_client_ca)
+        made.verify_mode = ssl.CERT_OPTIONAL
         if b"-----BEGIN X509 CRL-----" in Path(settings.tls_client_ca).read_bytes():
-            serving.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+            made.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    return made
 
 
 class Renewal:
-    """Keeps a context that is in use at what is on disk: `renew` now and then. New connections get what it loads."""
+    """Keeps what the API is served with at what is on disk: `renew` now and then."""
 
-    def __init__(self, settings: Settings, serving: ssl.SSLContext) -> None:
+    def __init__(self, settings: Settings, serving: Serving) -> None:
         self._settings = settings
         self._serving = serving
         self._loaded = self._state(self._files(None))
 
     def renew(self, now: datetime | None = None) -> bool:
-        """Load a certificate that was made anew or replaced by the operator, and what clients' are verified with;
-        whether there was anything new."""
+        """Serve with a certificate that was made anew or replaced by the operator, and verify those of clients by what
+        is in their file now; whether there was anything new. Raises OSError for files that cannot be used: all stays
+        as it was."""
         certificate, key, *more = self._files(now)
         state = self._state((certificate, key, *more))
         if state == self._loaded:
             return False
-        self._serving.load_cert_chain(certificate, key)
-        _load_authorities(self._settings, self._serving)
+        self._serving.newest = _loaded(self._settings, certificate, key)
         self._loaded = state
         return True
 

@@ -1,13 +1,13 @@
 """The HTTP server under the front: uvicorn, with what it does not limit by itself."""
 
 import asyncio
-import ssl
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stackyard.kernel.request import presented
+from stackyard.kernel.request.certificates import Serving
 
 #: Bytes that the head of a request may have, and seconds that a client may take to send it.
 HEAD_LIMIT, HEAD_PATIENCE = 64 * 1024, 20.0
@@ -51,6 +51,13 @@ class Protocol(HttpToolsProtocol):
         """The head is here."""
         self._head_is_here()
         super().on_headers_complete()
+        if self._tls is not None and self._is_past():
+            # Its client comes again, and is verified as everybody is now.
+            self.cycle.keep_alive = False
+
+    def _is_past(self) -> bool:
+        serving = self.config.ssl
+        return isinstance(serving, Serving) and serving.is_past(self.transport.get_extra_info("ssl_object"))
 
     def _await_head(self) -> None:
         if self._patience is not None:
@@ -72,7 +79,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def config(
-    app: Any, *, tls: ssl.SSLContext | None = None, grace: int = 5, host: str = "127.0.0.1", port: int = 0
+    app: Any, *, tls: Serving | None = None, grace: int = 5, host: str = "127.0.0.1", port: int = 0
 ) -> uvicorn.Config:
     """How uvicorn serves the API, on sockets that it is given or else on host and port. `grace`: seconds that requests
     get to end when the server stops."""

@@ -410,18 +410,92 @@ def test_a_certificate_that_is_revoked_lets_nobody_in_though_the_server_runs_on(
     assert not is_taken(certificates.context(settings), trusted, lost)
 
 
+def test_an_authority_that_is_taken_out_lets_nobody_in_though_the_server_runs_on(tmp_path: Path) -> None:
+    kept, gone = (ClientAuthority(tmp_path, name) for name in ("kept", "gone"))
+    both = tmp_path / "both.pem"
+    both.write_bytes(kept.file.read_bytes() + gone.file.read_bytes())
+    (_, ours), (_, theirs) = (each.certificate(named(CN="robot")) for each in (kept, gone))
+    settings = Settings(state_dir=tmp_path, tls=True, tls_client_ca=str(both))
+    serving = certificates.context(settings)
+    renewal = certificates.Renewal(settings, serving)
+    trusted = tmp_path / "tls" / "ca.pem"
+    assert is_taken(serving, trusted, theirs)
+    both.write_bytes(kept.file.read_bytes())
+    assert renewal.renew()
+    assert is_taken(serving, trusted, ours)
+    assert not is_taken(serving, trusted, theirs)
+    both.write_bytes(b"no authority")
+    with pytest.raises(ssl.SSLError):
+        renewal.renew()
+    assert is_taken(serving, trusted, ours), "what cannot be used changes nothing"
+    both.write_bytes(kept.file.read_bytes())
+    assert renewal.renew()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_of_before_is_no_way_around_it(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    authority = ClientAuthority(tmp_path)
+    gone, file = authority.certificate(named(CN="robot"))
+    settings = Settings(state_dir=tmp_path, tls=True, tls_client_ca=str(authority.file))
+    serving = certificates.context(settings)
+    renewal = certificates.Renewal(settings, serving)
+    asking = with_certificate(tmp_path / "tls" / "ca.pem", file)
+    asking.maximum_version = version
+    first, _ = shaken_hands(serving, asking)
+    again, server = shaken_hands(serving, asking, first.session)
+    assert again.session_reused
+    assert server.getpeercert(binary_form=True), "a session keeps the certificate"
+    authority.revoke(gone)
+    assert renewal.renew()
+    with pytest.raises(ssl.SSLError):
+        shaken_hands(serving, asking, first.session)
+
+
+def test_a_connection_that_began_before_ends_with_its_next_request(tmp_path: Path) -> None:
+    authority = ClientAuthority(tmp_path)
+    gone, file = authority.certificate(named(CN="robot"))
+    with (
+        cloud(tmp_path, tls=True, tls_client_ca=str(authority.file), threads=0) as running,
+        client(running, file) as asking,
+        client(running, None) as other,
+    ):
+        assert "connection" not in asking.get("/identity/v3").headers
+        assert "connection" not in other.get("/identity/v3").headers
+        authority.revoke(gone)
+        assert running.renewal.renew()
+        assert asking.get("/identity/v3").headers["connection"] == "close"
+        assert "connection" not in other.get("/identity/v3").headers
+        with pytest.raises(httpx.TransportError):
+            asking.get("/identity/v3")
+
+
+def with_certificate(trusted: Path, file: Path) -> ssl.SSLContext:
+    """What a client asks with that presents the certificate of a file."""
+    made = ssl.create_default_context(cafile=str(trusted))
+    made.load_cert_chain(file)
+    return made
+
+
+def shaken_hands(
+    serving: ssl.SSLContext, asking: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """Client and server after a greeting; the client may go on with a session. Raises SSLError when there is none."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = asking.wrap_bio(to_client, to_server, server_hostname="localhost", session=session)
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
+    for _ in range(4):
+        for end in (client, server):
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    server.write(b"x")
+    client.read(1)  # what tells of the session comes before it
+    return client, server
+
+
 def is_taken(serving: ssl.SSLContext, trusted: Path, file: Path) -> bool:
     """Whether a client with the certificate of that file is let in."""
-    asking = ssl.create_default_context(cafile=str(trusted))
-    asking.load_cert_chain(file)
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = asking.wrap_bio(to_client, to_server, server_hostname="localhost")
-    server = serving.wrap_bio(to_server, to_client, server_side=True)
     try:
-        for _ in range(4):
-            for end in (client, server):
-                with suppress(ssl.SSLWantReadError):
-                    end.do_handshake()
+        _, server = shaken_hands(serving, with_certificate(trusted, file))
     except ssl.SSLError:
         return False
     return server.getpeercert(binary_form=True) is not None
