@@ -20,7 +20,7 @@ from stackyard.kernel.bulletin import Bulletin, cloud_clock
 from stackyard.kernel.caller import Caller, service_caller
 from stackyard.kernel.declare.room import Room
 from stackyard.kernel.holdings import Holdings
-from stackyard.kernel.journal import Book, Workers, auditing, from_environment, pruning
+from stackyard.kernel.journal import Book, Pace, Workers, auditing, from_environment, pruning
 from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.observe.health import Health
 from stackyard.kernel.observe.observer import Observer, tracer
@@ -154,8 +154,9 @@ def _engine(settings: Settings) -> Engine:
 @dataclass(kw_only=True)
 class Cloud:
     """A whole cloud in this process. `prepare`, `connect`, `start` bring it up, `stop` down; what runs on the host
-    stays. drivers: this host's by room, or what gives them when they are connected. upgrade: brings the database to
-    this version."""
+    stays. drivers: this host's by room, or what gives them when they are connected. clock: instead of the one that all
+    servers of the cloud share. pace: the journal's, where not the usual. upgrade: brings the database to this
+    version."""
 
     settings: Settings
     drivers: Mapping[str, object] | Callable[[], Mapping[str, object]]
@@ -163,6 +164,7 @@ class Cloud:
     rooms: Sequence[Room] = ROOMS
     facts: HostFacts | None = None
     threads: int = 8
+    pace: Pace | None = None
     crash_hook: CrashHook | None = None
     upgrade: Callable[[Database, Sequence[Room]], bool] = migrations.upgrade
 
@@ -188,7 +190,8 @@ class Cloud:
             self.services, [auditing(self.book), pruning(), changes.forgetting(), *of_rooms]
         )
         self.workers = Workers(
-            self.services, self.book, threads=self.threads, crash_hook=self.crash_hook or from_environment(os.environ),
+            self.services, self.book, threads=self.threads, pace=self.pace,
+            crash_hook=self.crash_hook or from_environment(os.environ),
             place=None if self.database.is_sqlite else _place(self.settings),
         )  # fmt: skip
         self.node = Node(name, {}, CONTRACTS, self._facts, {"servers": ServerList}, observer=observer)

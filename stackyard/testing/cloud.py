@@ -14,12 +14,13 @@ from typing import Any
 import uvicorn
 
 from stackyard.assemble import Cloud
+from stackyard.kernel.journal import Pace
 from stackyard.kernel.journal.crash import CrashHook
 from stackyard.kernel.repair.reconcile import Report
 from stackyard.kernel.request import certificates, listener
 from stackyard.kernel.settings import Settings
 from stackyard.kernel.storage.database import Record
-from stackyard.kernel.work import Clock, SystemClock
+from stackyard.kernel.work import Clock
 from stackyard.node.messages import HostFacts
 from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
 from stackyard.rooms.container.drivers.fake.world import World as ContainerWorld
@@ -55,9 +56,10 @@ class RunningCloud(Doors):
     settings: Settings
     worlds: Worlds
     drivers: Mapping[str, object] | None = None
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock | None = None
     crash_hook: CrashHook | None = None
     threads: int = 8
+    pace: Pace | None = None
     facts: HostFacts = FACTS
 
     def __post_init__(self) -> None:
@@ -73,7 +75,7 @@ class RunningCloud(Doors):
         facts = self.facts if self.drivers is None else None
         self.cloud = Cloud(
             settings=self.settings, drivers=drivers, clock=self.clock, facts=facts,
-            threads=self.threads, crash_hook=self._reach,
+            threads=self.threads, pace=self.pace, crash_hook=self._reach,
         )  # fmt: skip
         self.transitions.begin()
         self.cloud.services.nodes = self.transitions.nodes(self.cloud.nodes)
@@ -160,16 +162,17 @@ def cloud(
     clock: Clock | None = None,
     crash_hook: CrashHook | None = None,
     threads: int = 8,
+    pace: Pace | None = None,
     facts: HostFacts = FACTS,
     **settings: Any,
 ) -> Iterator[RunningCloud]:
     """A cloud with its state in `folder`, on fake drivers unless others are given. `threads=0`: operations wait for
-    `running.cloud.workers.run_all()` in the test's thread. `running.transitions` says when others go on. `facts`: what
-    the fake host is and has. `settings`: those of `kernel.settings.Settings`."""
+    `running.cloud.workers.run_all()` in the test's thread. `running.transitions` says when others go on. `pace`: the
+    journal's patience. `facts`: what the fake host is and has. `settings`: those of `kernel.settings.Settings`."""
     chosen = Settings(state_dir=folder, **{"port": free_port(), "password_cost": 4} | settings)
     running = RunningCloud(
-        settings=chosen, worlds=worlds or Worlds(), drivers=drivers, clock=clock or SystemClock(),
-        crash_hook=crash_hook, threads=threads, facts=facts,
+        settings=chosen, worlds=worlds or Worlds(), drivers=drivers, clock=clock,
+        crash_hook=crash_hook, threads=threads, pace=pace, facts=facts,
     )  # fmt: skip
     running.start()
     try:

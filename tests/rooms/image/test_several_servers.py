@@ -20,19 +20,8 @@ from stackyard.node.runtime import Node
 from stackyard.rooms.image.driver import SharedStore
 from stackyard.testing.cloud import FACTS, RunningCloud
 from stackyard.testing.postgres import Postgres, postgres
-from tests.rooms.image.yard import (
-    IMAGES,
-    Process,
-    eventually,
-    got,
-    joins,
-    kept,
-    made,
-    sent,
-    server,
-    settings_of,
-    uploaded,
-)
+from tests.rooms.image.yard import IMAGES, got, kept, made, sent, uploaded
+from tests.servers import Process, eventually, joins, server, settings_of
 
 pytestmark = pytest.mark.thorough
 
