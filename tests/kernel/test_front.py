@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-import sqlalchemy as sa
 import uvicorn
 
 from stackyard.kernel.declare.resource import Route
@@ -27,6 +26,7 @@ from stackyard.kernel.request.listener import Protocol
 from stackyard.kernel.request.representation import is_known, reads_gzip
 from stackyard.kernel.request.routing import Router
 from stackyard.kernel.work import Work
+from tests.commits import counted_commits
 from tests.kernel.toy import BOX, ROOM, toy_chain
 
 MEMBER = {"X-Auth-Token": "p1:member"}
@@ -197,7 +197,7 @@ def test_more_requests_at_once_than_the_server_takes_are_told_when_to_come_again
 
 
 def test_writes_that_come_together_share_a_commit_and_each_has_its_own_answer(tmp_path: Path) -> None:
-    going, enough, commits = threading.Event(), threading.Event(), []
+    going, enough = threading.Event(), threading.Event()
 
     def hold(work: Work, request: Request) -> Any:
         going.set()
@@ -213,8 +213,8 @@ def test_writes_that_come_together_share_a_commit_and_each_has_its_own_answer(tm
         (BOXES, {"box": {"size": 1}}), (BOXES, {"box": {"size": 99}}), ("/toy/later", None),
         (f"{BOXES}/nowhere/open", {"by": "me"}), (BOXES, {"box": {"size": 2}}),
     ]  # fmt: skip
-    with serving(chain, routes) as toy, ThreadPoolExecutor(8) as pool:
-        sa.event.listen(chain.services.database.engine, "commit", commits.append)
+    database = chain.services.database
+    with serving(chain, routes) as toy, ThreadPoolExecutor(8) as pool, counted_commits(database) as commits:
         holding = pool.submit(toy.post, "/toy/hold")
         assert going.wait(30)
         others = [pool.submit(toy.post, path, json=body) for path, body in asked]

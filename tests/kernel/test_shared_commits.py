@@ -18,6 +18,7 @@ from stackyard.kernel.errors import Conflict, Unavailable
 from stackyard.kernel.storage import writer
 from stackyard.kernel.storage.database import Database, Transaction, table
 from stackyard.kernel.storage.engines import say
+from tests.commits import before_commits, counted_commits
 
 WORDS = table("words", sa.Column("word", sa.String(64), primary_key=True))
 
@@ -35,11 +36,10 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def commits(database: Database) -> list[int]:
+def commits(database: Database) -> Iterator[list[int]]:
     """Grows by one with each commit."""
-    seen: list[int] = []
-    sa.event.listen(database.engine, "commit", lambda connection: seen.append(1))
-    return seen
+    with counted_commits(database) as seen:
+        yield seen
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -111,16 +111,15 @@ def test_those_that_wait_commit_once_for_all(database: Database, commits: list[i
 
 
 def test_who_writes_alone_commits_at_once_and_without_a_savepoint(
-    database: Database, commits: list[int], monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    savepoints: list[str] = []
-    monkeypatch.setattr(writer, "say", lambda connection, text: savepoints.append(text) or say(connection, text))
+    said: list[str] = []
+    monkeypatch.setattr(writer, "say", lambda connection, text: said.append(text) or say(connection, text))
     write(database, add("one"))
     assert words(database) == {"one"}
-    assert len(commits) == 1
-    assert [text for text in savepoints if "SAVEPOINT" in text] == []
+    assert said[1:] == ["COMMIT"]
     database.write_each([add("two"), add("three")])
-    assert [text for text in savepoints if "SAVEPOINT" in text] == ["SAVEPOINT member"]
+    assert said[3:] == ["SAVEPOINT member", "COMMIT"]
 
 
 def test_a_group_that_is_old_is_left_to_nobody(database: Database, commits: list[int]) -> None:
@@ -182,19 +181,17 @@ def test_hooks_run_after_the_commit_and_not_for_who_failed(database: Database) -
 def test_when_the_commit_fails_every_member_is_told(database: Database) -> None:
     ran: list[str] = []
 
-    def break_off(connection: Any) -> None:
+    def break_off() -> None:
         raise Unavailable("the disk is away")
 
     def hooked(tx: Transaction) -> None:
         tx.insert(WORDS, {"word": "one"})
         tx.after_commit(lambda: ran.append("one"))
 
-    sa.event.listen(database.engine, "commit", break_off)
-    with together(database, hooked, add("two"), add("three")) as futures:
+    with before_commits(database, break_off), together(database, hooked, add("two"), add("three")) as futures:
         for each in futures:
             with pytest.raises(Unavailable, match="the disk is away"):
                 each.result(30)
-    sa.event.remove(database.engine, "commit", break_off)
     assert (words(database), ran) == (set(), [])
     write(database, add("later"))
     assert words(database) == {"later"}
@@ -289,12 +286,11 @@ def test_a_hook_that_fails_is_told_to_its_own_transaction_only(database: Databas
 
 
 def test_when_the_commit_of_a_row_fails_each_is_told(database: Database) -> None:
-    def break_off(connection: Any) -> None:
+    def break_off() -> None:
         raise Unavailable("the disk is away")
 
-    sa.event.listen(database.engine, "commit", break_off)
-    results = database.write_each([add("one"), add("two")])
-    sa.event.remove(database.engine, "commit", break_off)
+    with before_commits(database, break_off):
+        results = database.write_each([add("one"), add("two")])
     assert [str(each) for each in results] == ["the disk is away"] * 2
     assert words(database) == set()
     write(database, add("later"))

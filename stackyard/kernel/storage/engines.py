@@ -94,6 +94,7 @@ def _sqlite(url: str) -> Engine:
         connection.isolation_level = None
         _use_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
 
     return engine

@@ -87,7 +87,10 @@ class _Group:
     def commit(self) -> None:
         """Make it durable, for all."""
         try:
-            self._connection.commit()
+            say(self._connection, "COMMIT")
+            if self._connection.in_transaction():
+                # SQLAlchemy believes that it began one, with the first statement that was its own.
+                self._connection.commit()
         except BaseException as error:
             self.lose(error)
         else:
@@ -100,6 +103,9 @@ class _Group:
     def lose(self, error: BaseException | None) -> None:
         """Nothing of it remains; its members are told why."""
         self._error = error
+        with suppress(sa.exc.SQLAlchemyError):
+            if not self._connection.invalidated:
+                say(self._connection, "ROLLBACK")
         with suppress(sa.exc.SQLAlchemyError):
             self._connection.rollback()
         self._close()
@@ -230,7 +236,6 @@ class Writer:
         except IndexError:
             connection = self._connect()
         try:
-            connection.begin()
             say(connection, self._opening)
         except BaseException:
             connection.close()

@@ -2,17 +2,10 @@
 
 from typing import Any
 
-import sqlalchemy as sa
-
 from stackyard.kernel.journal.tables import OPERATIONS, STEPS
 from stackyard.kernel.steps import Refused, Steps
 from stackyard.kernel.storage.database import Record
-
-
-def commits(toy: Any) -> list[int]:
-    seen: list[int] = []
-    sa.event.listen(toy.database.engine, "commit", lambda connection: seen.append(1))
-    return seen
+from tests.commits import counted_commits
 
 
 def replace(toy: Any, action: str, run: Any) -> None:
@@ -22,9 +15,9 @@ def replace(toy: Any, action: str, run: Any) -> None:
 def test_a_call_and_the_last_write_are_recorded_with_the_end(toy: Any) -> None:
     """Three transactions: accepted, claimed, done."""
     thing = toy.ready_thing()
-    seen = commits(toy)
-    toy.begin(thing, "start")
-    assert toy.workers.run_one()
+    with counted_commits(toy.database) as seen:
+        toy.begin(thing, "start")
+        assert toy.workers.run_one()
     assert len(seen) == 3
     assert [each.state for each in toy.operations(thing)] == ["done"]
     assert [name for _, name, _, _ in toy.steps(thing)] == ["turn the key", "is running"]
