@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from stackyard.kernel.journal.tables import EVENTS, OPERATIONS, STEPS
 from stackyard.kernel.repair.reconcile import Reconciler, Report
+from stackyard.kernel.storage.database import first_before
 from stackyard.kernel.work import Services
 
 #: How many operations go in one transaction: others must not wait long for the write lock.
@@ -28,11 +29,10 @@ def prune(services: Services, keep: timedelta) -> Report:
     before = services.clock.now() - keep
     report = Report()
     old = sa.select(OPERATIONS.c.id).where(OPERATIONS.c.ended_at < before).limit(_BATCH)
-    lines = sa.select(EVENTS.c.number).where(EVENTS.c.at < before).limit(_BATCH)
     while True:
         with services.database.write() as tx:
             ids = [row.id for row in tx.all(old)]
-            numbers = [row.number for row in tx.all(lines)]
+            numbers = first_before(tx, EVENTS, before, _BATCH)
             tx.execute(sa.delete(STEPS).where(STEPS.c.operation.in_(ids)))
             tx.execute(sa.delete(OPERATIONS).where(OPERATIONS.c.id.in_(ids)))
             tx.execute(sa.delete(EVENTS).where(EVENTS.c.number.in_(numbers)))

@@ -101,7 +101,7 @@ EVENTS = table(
     "journal_events",
     sa.Column("number", _NUMBER, primary_key=True, autoincrement=True),
     sa.Column("object_id", sa.String(255), nullable=False),
-    sa.Column("at", Instant, nullable=False, index=True),
+    sa.Column("at", Instant, nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("details", Json, nullable=False),

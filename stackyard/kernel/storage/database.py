@@ -233,6 +233,16 @@ class Transaction:
             hook()
 
 
+def first_before(tx: Transaction, source: sa.Table, moment: datetime, most: int) -> list[int]:
+    """Of the rows with which a table begins that is written in the order of time, at most so many: the numbers of those
+    from before a moment. It needs no index of moments, which every row would pay for."""
+    # All numbers are above 0; it is said so that planners begin in the key and not in the table.
+    numbers = sa.select(source.c.number, source.c.at).where(source.c.number > 0).order_by(source.c.number)
+    first = numbers.limit(most).subquery()
+    old = tx.all(sa.select(first.c.number).where(first.c.at < moment).order_by(first.c.number))
+    return [int(each.number) for each in old]
+
+
 def _expression(statement: Executable | Statement, values: Mapping[str, Any]) -> Executable:
     if isinstance(statement, Statement):
         expression: Executable = statement.expression.params(values)
