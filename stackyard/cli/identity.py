@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 
-from stackyard.cli.identity_options import SAML, USES
+from stackyard.cli.identity_options import CERTIFIED, USES
 from stackyard.cli.operator import CommandFailed, ask
 
 
@@ -23,13 +23,13 @@ def _keys(asked: argparse.Namespace) -> int:
         print(json.dumps(keys, indent=2))
         return 0
     for each in keys:
-        print(f"{each['use']:<11} {each['state']:<10} since {each['since']}  {each['id']}")
+        print(f"{each['use']:<15} {each['state']:<10} since {each['since']}  {each['id']}")
     return 0
 
 
 def _rotate(asked: argparse.Namespace) -> int:
     verb = "identity-replace-keys" if asked.compromised else "identity-rotate-keys"
-    for use in [asked.use] if asked.use else (*USES, SAML) if asked.compromised else USES:
+    for use in [asked.use] if asked.use else (*USES, *CERTIFIED) if asked.compromised else USES:
         ask(asked.state, verb, use)
         print(f"the {use} keys were {'replaced' if asked.compromised else 'rotated'}")
     return 0
@@ -56,9 +56,8 @@ def _password_cost(asked: argparse.Namespace) -> int:
 
 
 def _metadata(asked: argparse.Namespace) -> int:
-    from stackyard.cli import identity_federation
-
-    return identity_federation.metadata_(asked)
+    print(ask(asked.state, "identity-metadata", asked.way)["metadata"])
+    return 0
 
 
 def _map(asked: argparse.Namespace) -> int:

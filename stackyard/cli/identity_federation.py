@@ -1,4 +1,4 @@
-"""`stackyard identity map | providers | metadata`: federation tried without logging in. None needs a running server."""
+"""`stackyard identity map | providers`: federation tried without logging in. Neither needs a running server."""
 
 import argparse
 import json
@@ -9,15 +9,12 @@ from typing import Any
 
 from stackyard.cli.operator import CommandFailed
 from stackyard.kernel.errors import ApiError
-from stackyard.kernel.settings import load
 from stackyard.kernel.work import SystemClock
 from stackyard.rooms.identity.resources.federation.assertion import from_claims
 from stackyard.rooms.identity.resources.federation.connections import FILE, Connection, Connections, Proxied, parse
 from stackyard.rooms.identity.resources.federation.oidc import RelyingParty
 from stackyard.rooms.identity.resources.mapping import engine, language
-from stackyard.rooms.identity.resources.saml import addresses, metadata
 from stackyard.rooms.identity.resources.saml.sections import SamlProvider
-from stackyard.rooms.identity.resources.saml.xml import written
 
 
 def map_(asked: argparse.Namespace) -> int:
@@ -79,21 +76,6 @@ def providers(asked: argparse.Namespace) -> int:
     for name, (_, said) in found.items():
         print(f"{name:<24} {said}")
     return 0 if all(good for good, _ in found.values()) else 1
-
-
-def metadata_(asked: argparse.Namespace) -> int:
-    """Print what a SAML provider must be told of this cloud."""
-    settings, named = load(asked.state.absolute()), _named(_connections(asked.state))
-    connection = named.get(asked.way)
-    if settings is None:
-        raise CommandFailed(f"there is no cloud in {asked.state}")
-    if not isinstance(connection, SamlProvider):
-        ways = [name for name, each in named.items() if isinstance(each, SamlProvider)]
-        raise CommandFailed(f"{asked.way} is no SAML provider of {FILE}; there are: {', '.join(ways) or 'none'}")
-    where = (settings.base_url, *asked.way.split("/", 1))
-    known_as = connection.audience or addresses.of_programs(*where)
-    print(written(metadata.asking(known_as, addresses.of_browsers(*where))).decode())
-    return 0
 
 
 def _connections(state: Path) -> Connections:

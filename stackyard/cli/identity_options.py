@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-#: What is rotated when nothing is said; SAML's only by name, because other clouds must be told.
+#: What is rotated when nothing is said; SAML's only by name, because those who hold its certificates must be told.
 USES = ("token", "jws", "credential")
-SAML = "saml"
+CERTIFIED = ("saml", "saml-encryption")
 DESCRIPTION = """\
 The keys that tokens and stored credentials are sealed with. All servers of a cloud share them, through the database;
 each week they are rotated by themselves.
@@ -33,7 +33,7 @@ Fetch what each provider in federation.yaml publishes about itself, as the serve
 """
 METADATA = """\
 Print, as SAML metadata, what the provider of that section of federation.yaml must know of this cloud to log browsers
-in: what it is called, and where it takes answers. No server is asked.
+in: what it is called, where it takes answers, which key it signs with and what to encrypt to. The server must run.
 """
 ROTATE = """\
 Make the staged key the primary, while the servers run. What older keys have made stays good: tokens until they expire,
@@ -42,8 +42,9 @@ credentials because they are encrypted anew before this command returns. Nobody 
 After a key or the state folder of a server got into wrong hands, add --compromised: every key is replaced, and all
 tokens made so far end at once, on every server. Stored credentials stay; they are encrypted anew.
 
-Those that SAML assertions are signed with are rotated with --use saml only, or when compromised: first let the other
-clouds have read the metadata, in which the staged one stands.
+Those that SAML assertions and questions are signed with are rotated with --use saml only, or when compromised: first
+let others have read the metadata, in which the staged one stands. Those that SAML providers encrypt to: with --use
+saml-encryption; providers that are told the new one later may go on with the old until the next time.
 """
 
 
@@ -59,7 +60,8 @@ def add_to(command: argparse.ArgumentParser, with_state: Callable[..., argparse.
     rotate = with_state(verbs.add_parser("rotate-keys", help="rotate them now", description=ROTATE))
     rotate.formatter_class = argparse.RawDescriptionHelpFormatter
     rotate.add_argument(
-        "--use", choices=(*USES, SAML), help="those of Fernet tokens, JWS tokens, stored credentials or SAML only"
+        "--use", choices=(*USES, *CERTIFIED),
+        help="those of Fernet tokens, JWS tokens, stored credentials, SAML's signatures or its encryption only",
     )
     rotate.add_argument("--compromised", action="store_true", help="replace every key; all tokens end")
     mapping = verbs.add_parser("map", help="what a mapping makes of an assertion", description=MAP)

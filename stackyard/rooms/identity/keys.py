@@ -28,7 +28,7 @@ _OTHER_SECRET = (
     f"{FILE} from the state folder of another server of this cloud, or from a backup"
 )
 
-Use = Literal["token", "jws", "credential", "saml"]
+Use = Literal["token", "jws", "credential", "saml", "saml-encryption"]
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ class Sealer:
 
 class Keys:
     """Every ring of the cloud: `tokens` (Fernet), `signing` (JWS), `credentials` (what is encrypted at rest), `saml`
-    (assertions for other clouds: made when first needed, and rotated only when told to, since those clouds must be
-    told); and the `secret` that seals them."""
+    (what is said by SAML to others: assertions, and questions to providers), `decryption` (of what SAML providers
+    encrypt to this cloud); and the `secret` that seals them."""
 
     def __init__(self, secret: CloudSecret) -> None:
         self.secret = secret
@@ -133,6 +133,7 @@ class Keys:
         self.signing = Ring("jws", secret, _signing_key)
         self.credentials = Ring("credential", secret, Fernet.generate_key)
         self.saml = Ring("saml", secret, _certified_key)
+        self.decryption = Ring("saml-encryption", secret, _certified_key)
 
     @classmethod
     def of(cls, database: Database, state_dir: Path, now: datetime) -> "Keys":
@@ -151,6 +152,12 @@ class Keys:
     def rings(self) -> Sequence[Ring]:
         """Those that are rotated by themselves."""
         return self.tokens, self.signing, self.credentials
+
+    @property
+    def certified(self) -> Sequence[Ring]:
+        """Those of which others hold certificates: made when first needed, and rotated only when told to, since those
+        others must be told."""
+        return self.saml, self.decryption
 
 
 def forget_old(tx: Transaction, ring: Ring, now: datetime, kept: timedelta) -> int:

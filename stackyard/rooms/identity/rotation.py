@@ -1,13 +1,13 @@
 """Rotating the keys while every server goes on: nothing that an older key made stops being good before its time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from stackyard.kernel.storage.database import Transaction
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity import store
-from stackyard.rooms.identity.keys import Keys, Ring, Sealer, forget_old
+from stackyard.rooms.identity.keys import Key, Keys, Ring, Sealer, forget_old
 from stackyard.rooms.identity.resources.token.store import GRACE
 
 #: (tx, sealer, at most): seals rows anew that another key than the primary has sealed; returns how many there were.
@@ -21,6 +21,17 @@ def keys_of(services: Services) -> Keys:
     """The cloud's keys, bound when the room started."""
     bound: Keys = services.bound["identity_keys"]
     return bound
+
+
+def ready(services: Services, ring: Ring) -> Sequence[Key]:
+    """The keys of a ring, which are made now if there never were any. Opens transactions of its own."""
+    with services.database.read() as tx:
+        found = ring.keys(tx)
+    if not found:
+        with services.database.write() as tx:
+            ring.ensure(tx, services.clock.now())
+            found = ring.keys(tx)
+    return found
 
 
 def rotate(services: Services, ring: Ring, *, compromised: bool = False) -> None:

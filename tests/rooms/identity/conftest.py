@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stackyard.kernel.work import SystemClock
+from stackyard.rooms.identity.rotation import keys_of, ready
 from tests.databases import copied_state, state_url
 from tests.rooms.identity.cloud import Admin, Cloud
 
@@ -31,25 +32,43 @@ def seeded(tmp_path_factory: pytest.TempPathFactory, own_database: Callable[[str
     return folder
 
 
+@pytest.fixture(scope="session")
+def certified(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same, with the keys that SAML needs: to make them takes longer than a test."""
+    folder = tmp_path_factory.mktemp("certified") / "state"
+    with copied_state(seeded, folder):
+        cloud = Cloud(folder)
+        for ring in keys_of(cloud.services).certified:
+            ready(cloud.services, ring)
+        cloud.close()
+        yield folder
+
+
 @pytest.fixture
 def clock() -> MovableClock:
     return MovableClock()
 
 
+@pytest.fixture(scope="module")
+def beginning(seeded: Path) -> Path:
+    """What the clouds of a file are copies of."""
+    return seeded
+
+
 @pytest.fixture
-def cloud(seeded: Path, tmp_path: Path, clock: MovableClock) -> Iterator[Cloud]:
+def cloud(beginning: Path, tmp_path: Path, clock: MovableClock) -> Iterator[Cloud]:
     folder = tmp_path / "state"
-    with copied_state(seeded, folder):
+    with copied_state(beginning, folder):
         cloud = Cloud(folder, clock)
         yield cloud
         cloud.close()
 
 
 @pytest.fixture(scope="module")
-def shared(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def shared(beginning: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """One cloud for all tests of a file; its clock, `shared.clock`, can be moved."""
     folder = tmp_path_factory.mktemp("shared") / "state"
-    with copied_state(seeded, folder):
+    with copied_state(beginning, folder):
         cloud = Cloud(folder, MovableClock())
         yield cloud
         cloud.close()

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -38,7 +38,8 @@ class Asked:
     """A request, as it came in an address."""
 
     def __init__(self, url: str) -> None:
-        query = parse_qs(urlsplit(url).query)
+        self.query = urlsplit(url).query
+        query = parse_qs(self.query)
         self.state = query["RelayState"][0]
         self.realm = query["realm"][0]
         self.raw = zlib.decompress(base64.b64decode(query["SAMLRequest"][0]), -zlib.MAX_WBITS)
@@ -46,6 +47,25 @@ class Asked:
         self.id = self.document.get("ID")
         self.answer_to = self.document.get("AssertionConsumerServiceURL")
         self.by = self.document.findtext("a:Issuer", namespaces=_NAMES)
+
+
+    @property
+    def algorithm(self) -> str:
+        """By what kind of signature it is signed."""
+        return parse_qs(self.query)["SigAlg"][0]
+
+    def signed(self) -> tuple[bytes, bytes]:
+        """The signature, and what it is of: three parts of the address as they stand there."""
+        parts = dict(each.split("=", 1) for each in self.query.split("&"))
+        of = "&".join(f"{each}={parts[each]}" for each in ("SAMLRequest", "RelayState", "SigAlg"))
+        return base64.b64decode(unquote(parts["Signature"])), of.encode()
+
+
+class _Sha1Signer(XMLSigner):
+    """The library signs so no more unless it is told."""
+
+    def check_deprecated_methods(self) -> None:
+        """Let it pass."""
 
 
 class SamlIdp:
@@ -56,14 +76,14 @@ class SamlIdp:
         called, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idp")]), datetime.now(UTC)
         made = x509.CertificateBuilder(called, called, self._key.public_key(), x509.random_serial_number())
         ends = now + timedelta(days=1)
-        self._certificate = (
+        self.certificate = (
             made.not_valid_before(now - timedelta(days=1)).not_valid_after(ends).sign(self._key, SHA256())
         )
 
     @property
     def pem(self) -> str:
         """Its certificate."""
-        return self._certificate.public_bytes(Encoding.PEM).decode()
+        return self.certificate.public_bytes(Encoding.PEM).decode()
 
     def answer(
         self,
@@ -72,11 +92,14 @@ class SamlIdp:
         said: Mapping[str, str] = {},
         *,
         signs: str = "assertion",
+        encrypts: Callable[[Any], None] = lambda response: None,
+        sha1: bool = False,
         change: Callable[[Any], None] = lambda document: None,
         **other: str,
     ) -> str:
         """The form that the browser posts, about that person, of whom this is said by attribute. `signs`: the assertion
-        or the response. `change`: what is done to the response afterwards. `other`: what it says otherwise."""
+        or the response, or both. `encrypts`: the assertion, in a response. `sha1`: whether it is signed by that.
+        `change`: what is done to the response afterwards. `other`: what it says otherwise."""
         now = datetime.now(UTC)
         attributes = "".join(
             f'<a:Attribute Name="{name}"><a:AttributeValue>{value}</a:AttributeValue></a:Attribute>'
@@ -89,24 +112,23 @@ class SamlIdp:
         }  # fmt: skip
         assertion = etree.fromstring(_ASSERTION.format(**values))
         response = etree.fromstring(_RESPONSE.format(**{**values, "id": uuid.uuid4().hex}))
-        if signs == "assertion":
-            response.append(self._signed(assertion))
-        else:
-            response.append(assertion)
-            response = self._signed(response)
+        response.append(self._signed(assertion, sha1) if "assertion" in signs else assertion)
+        encrypts(response)
+        if "response" in signs:
+            response = self._signed(response, sha1)
         change(response)
         return urlencode({
             "SAMLResponse": base64.b64encode(etree.tostring(response)).decode(), "RelayState": asked.state,
         })  # fmt: skip
 
-    def _signed(self, element: Any) -> Any:
-        signer = XMLSigner(
-            signature_algorithm=SignatureMethod.RSA_SHA256,
-            digest_algorithm=DigestAlgorithm.SHA256,
+    def _signed(self, element: Any, sha1: bool) -> Any:
+        signer = (_Sha1Signer if sha1 else XMLSigner)(
+            signature_algorithm=SignatureMethod.RSA_SHA1 if sha1 else SignatureMethod.RSA_SHA256,
+            digest_algorithm=DigestAlgorithm.SHA1 if sha1 else DigestAlgorithm.SHA256,
             c14n_algorithm=_EXCLUSIVE,  # type: ignore[arg-type]
         )
         return signer.sign(
-            element, key=self._key, cert=[self._certificate], reference_uri=element.get("ID"), id_attribute="ID"
+            element, key=self._key, cert=[self.certificate], reference_uri=element.get("ID"), id_attribute="ID"
         )
 
 

@@ -1,5 +1,6 @@
 """People of one cloud, west, go on to another, east, with a SAML assertion; and what east must not take."""
 
+import base64
 import copy
 import random
 import subprocess
@@ -28,6 +29,7 @@ from tests.databases import copied_state
 from tests.rooms.identity.cloud import Admin, Cloud, project_scope
 from tests.rooms.identity.conftest import MovableClock
 from tests.rooms.identity.federation import PROVIDERS, call, mapping, protocol, provider
+from tests.rooms.identity.saml_encryption import put
 
 SAML2 = "/v3/auth/OS-FEDERATION/saml2"
 METADATA = "/v3/OS-FEDERATION/saml2/metadata"
@@ -272,6 +274,52 @@ def test_an_assertion_is_good_once_and_for_its_time(clouds: Clouds) -> None:
     assert "has expired" in clouds.refused(assertion)
     clouds.clock.ahead = timedelta(seconds=-60)
     assert "not good yet" in clouds.refused(assertion)
+
+
+def test_an_encrypted_one_is_the_same_one_however_often_it_is_encrypted(clouds: Clouds) -> None:
+    said = clouds.got()
+    told = identity_verbs(clouds.east.services)["identity-metadata"]("west/saml2")["metadata"]
+    (key,) = (each for each in etree.fromstring(told.encode())[0] if each.get("use") == "encryption")
+    certificate = x509.load_der_x509_certificate(base64.b64decode(key.findtext(f".//{name('ds:X509Certificate')}")))
+
+    def encrypted() -> bytes:
+        document = etree.fromstring(said)
+        put(document, certificate)
+        return etree.tostring(document)
+
+    answer = clouds.bring(encrypted())
+    assert answer.status_code == 201, answer.text
+    assert answer.json["token"]["user"]["name"] == "demo@Default"
+    assert "has been used" in clouds.refused(encrypted())
+    assert "has been used" in clouds.refused(said)
+
+
+def test_a_released_keystones_assertion_counts_where_the_operator_takes_sha1(clouds: Clouds) -> None:
+    """The file is what Keystone 30.0.0 makes (`keystone.federation.idp`, with pysaml2 7.5.5 and xmlsec1), of a token as
+    west's, with a key that was thrown away."""
+    said = Path(__file__).with_name("keystone_assertion.xml").read_bytes()
+    document = etree.fromstring(said)
+    made = datetime.fromisoformat(document.find(f".//{name('saml:Assertion')}").get("IssueInstant"))
+    clouds.clock.ahead = made - datetime.now(UTC)
+    path = clouds.east.settings.state_dir / "federation.yaml"
+    kept = yaml.safe_load(path.read_text())
+    certificate = "".join(document.findtext(f".//{name('ds:X509Certificate')}").split())
+    try:
+        trusted = {"entity_id": WEST, "certificates": [certificate]}
+        write(clouds.east, {"providers": {"west": {"saml2": trusted}}})
+        assert "no key that is trusted" in clouds.refused(said)
+        write(clouds.east, {"providers": {"west": {"saml2": {**trusted, "accept_sha1": True}}}})
+        assert "no key that is trusted" in clouds.refused(said.replace(b">demo<", b">admin<"))
+        answer = clouds.bring(said)
+        assert answer.status_code == 201, answer.text
+        user = answer.json["token"]["user"]
+        assert user["name"] == "demo@Default"
+        assert len(user["OS-FEDERATION"]["groups"]) == 1
+        assert "has been used" in clouds.refused(said)
+        clouds.clock.ahead += timedelta(hours=1, minutes=1)
+        assert "has expired" in clouds.refused(said)
+    finally:
+        write(clouds.east, kept)
 
 
 def at(path: str, attribute: str, value: str | None) -> Callable[[Any], None]:

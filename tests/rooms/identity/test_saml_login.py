@@ -3,33 +3,36 @@
 import base64
 import itertools
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 import yaml
-from falcon.testing import Result
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from lxml import etree
 
-from stackyard.cli.main import main
-from stackyard.kernel.settings import save
+from stackyard.cli.identity_verbs import identity_verbs
+from stackyard.kernel.errors import BadRequest
+from stackyard.rooms.identity.resources.saml.xml import name
 from tests.rooms.identity.cloud import Admin, Cloud
 from tests.rooms.identity.conftest import MovableClock
-from tests.rooms.identity.federation import PROVIDERS, call, mapping, protocol, provider
-from tests.rooms.identity.saml_provider import ENTITY, SSO, Asked, SamlIdp
+from tests.rooms.identity.federation import PROVIDERS, call
+from tests.rooms.identity.saml_browser import DASHBOARD, HERE, MAIL, WEBSSO, Browser, connect, connected
+from tests.rooms.identity.saml_provider import SSO, SamlIdp
 
-WEBSSO = "/v3/auth/OS-FEDERATION/identity_providers/corp/protocols/saml2/websso"
-DASHBOARD = "https://horizon.test/auth/websso/"
-HERE = f"http://cloud.test/identity{PROVIDERS}/corp/protocols/saml2/auth"
-FORM = "application/x-www-form-urlencoded"
-RULES = [
-    {
-        "local": [{"user": {"name": "{0}", "email": "{1}"}}],
-        "remote": [{"type": "REMOTE_USER"}, {"type": "mail"}],
-    }
-]
-MAIL = {"mail": "jane@corp.test"}
+
+@pytest.fixture(scope="module")
+def beginning(certified: Path) -> Path:
+    return certified
 
 
 @pytest.fixture(scope="module")
@@ -37,45 +40,9 @@ def idp() -> SamlIdp:
     return SamlIdp()
 
 
-def connect(cloud: Cloud, idp: SamlIdp, **more: Any) -> None:
-    section = {"entity_id": ENTITY, "sso_endpoint": SSO, "certificates": [idp.pem], **more}
-    path = cloud.settings.state_dir / "federation.yaml"
-    path.unlink(missing_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump({"trusted_dashboards": [DASHBOARD], "providers": {"corp": {"saml2": section}}}))
-
-
 @pytest.fixture
 def corp(cloud: Cloud, do: Admin, idp: SamlIdp) -> Cloud:
-    """A cloud to which the provider is connected."""
-    connect(cloud, idp)
-    provider(do, "corp", enabled=True, remote_ids=[ENTITY])
-    mapping(do, "corp", RULES)
-    protocol(do, "corp", "saml2", "corp")
-    return cloud
-
-
-class Browser:
-    """Goes to the provider and comes back, keeping cookies."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.cookie = ""
-
-    def begin(self, path: str = WEBSSO) -> Asked:
-        answer = self.cloud.ask("GET", f"{path}?origin={DASHBOARD}")
-        assert answer.status_code == 302, answer.text
-        assert answer.headers["Location"].startswith("https://idp.test/sso?")
-        self.cookie = answer.headers["Set-Cookie"].split(";")[0]
-        return Asked(answer.headers["Location"])
-
-    def back(self, form: str) -> Result:
-        return self.cloud.ask("POST", WEBSSO, form, Content_Type=FORM, Cookie=self.cookie)
-
-    def refused(self, form: str) -> str:
-        answer = self.back(form)
-        assert answer.status_code == 401, answer.text
-        return str(answer.json["error"]["message"])
+    return connected(cloud, do, idp)
 
 
 @pytest.fixture
@@ -244,7 +211,7 @@ def test_a_provider_may_know_the_cloud_by_another_name(browser: Browser, idp: Sa
 def test_a_request_takes_the_query_that_the_address_has_along(browser: Browser, corp: Cloud) -> None:
     answer = corp.ask("GET", f"{WEBSSO}?origin={DASHBOARD}")
     query = parse_qs(urlsplit(answer.headers["Location"]).query)
-    assert sorted(query) == ["RelayState", "SAMLRequest", "realm"]
+    assert sorted(query) == ["RelayState", "SAMLRequest", "SigAlg", "Signature", "realm"]
 
 
 def test_a_disabled_provider_takes_nobody(browser: Browser, do: Admin, idp: SamlIdp) -> None:
@@ -253,16 +220,76 @@ def test_a_disabled_provider_takes_nobody(browser: Browser, do: Admin, idp: Saml
     assert browser.back(form).status_code == 403
 
 
-def test_the_operators_command_prints_what_a_provider_is_asked_with(
-    browser: Browser, idp: SamlIdp, capsys: pytest.CaptureFixture[str]
-) -> None:
-    state = browser.cloud.settings.state_dir
-    save(browser.cloud.settings)
+def test_the_operators_command_prints_what_a_provider_is_asked_with(browser: Browser) -> None:
     asked = browser.begin()
-    assert main(["identity", "metadata", "--state", str(state), "corp/saml2"]) == 0
-    told = etree.fromstring(capsys.readouterr().out.encode())
-    (takes,) = told.iter("{urn:oasis:names:tc:SAML:2.0:metadata}AssertionConsumerService")
+    tell = identity_verbs(browser.cloud.services)["identity-metadata"]
+    told = etree.fromstring(tell("corp/saml2")["metadata"].encode())
+    (takes,) = told.iter(name("md:AssertionConsumerService"))
     assert (told.get("entityID"), takes.get("Location")) == (asked.by, asked.answer_to)
     assert takes.get("Binding") == asked.document.get("ProtocolBinding")
-    assert main(["identity", "metadata", "--state", str(state), "corp/openid"]) == 2
-    assert "there are: corp/saml2" in capsys.readouterr().err
+    parts = [(etree.QName(each).localname, each.get("use")) for each in told[0]]
+    # In the order of the schema; the second certificate for signatures is that of after the next rotation.
+    assert parts == [("KeyDescriptor", "signing")] * 2 + [("KeyDescriptor", "encryption"),
+                                                          ("AssertionConsumerService", None)]  # fmt: skip
+    for way in ("corp/openid", "corp", "", "saml2/corp"):
+        with pytest.raises(BadRequest, match="there are: corp/saml2"):
+            tell(way)
+
+
+def told_keys(cloud: Cloud, use: str) -> list[x509.Certificate]:
+    """The certificates of that use in what the operator's command prints."""
+    told = etree.fromstring(identity_verbs(cloud.services)["identity-metadata"]("corp/saml2")["metadata"].encode())
+    (role,) = told
+    assert role.get("AuthnRequestsSigned") == "true"
+    found = [each for each in role.iterfind(name("md:KeyDescriptor")) if each.get("use") == use]
+    texts = [each.findtext(f".//{name('ds:X509Certificate')}") for each in found]
+    return [x509.load_der_x509_certificate(base64.b64decode(each)) for each in texts]
+
+
+def test_a_request_is_signed_with_the_key_that_the_metadata_tells(browser: Browser) -> None:
+    now, later = told_keys(browser.cloud, "signing")
+    asked = browser.begin()
+    signature, of = asked.signed()
+    assert asked.algorithm == "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+    assert asked.document.find(f".//{name('ds:Signature')}") is None
+    public(now).verify(signature, of, PKCS1v15(), SHA256())
+    with pytest.raises(InvalidSignature):
+        public(now).verify(signature, of.replace(b"RelayState=", b"RelayState=x"), PKCS1v15(), SHA256())
+    identity_verbs(browser.cloud.services)["identity-rotate-keys"]("saml")
+    public(later).verify(*browser.begin().signed(), PKCS1v15(), SHA256())
+
+
+def public(certificate: x509.Certificate) -> Any:
+    return certificate.public_key()
+
+
+def test_a_request_is_signed_with_the_operators_key_of_an_elliptic_curve(
+    browser: Browser, idp: SamlIdp, tmp_path: Path
+) -> None:
+    key, both = ec.generate_private_key(ec.SECP384R1()), tmp_path / "both.pem"
+    called, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cloud")]), datetime.now(UTC)
+    made = x509.CertificateBuilder(called, called, key.public_key(), x509.random_serial_number())
+    signed = made.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    both.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    path = browser.cloud.settings.state_dir / "federation.yaml"
+    files = {"key_file": str(both), "certificate_file": str(both)}
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "saml": files}))
+    asked = browser.begin()
+    signature, of = asked.signed()
+    assert asked.algorithm == "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+    first, second = (int.from_bytes(each) for each in (signature[:48], signature[48:]))
+    (known,) = told_keys(browser.cloud, "signing")
+    public(known).verify(encode_dss_signature(first, second), of, ec.ECDSA(SHA256()))
+
+
+def test_sha1_counts_where_the_operator_says_so_and_nowhere_else(browser: Browser, idp: SamlIdp) -> None:
+    for signs in ("assertion", "response"):
+        connect(browser.cloud, idp)
+        answer = idp.answer(browser.begin(), "jane", MAIL, signs=signs, sha1=True)
+        assert "no key that is trusted" in browser.refused(answer)
+        connect(browser.cloud, idp, accept_sha1=True)
+        assert browser.back(idp.answer(browser.begin(), "jane", MAIL, signs=signs, sha1=True)).status_code == 200
+        assert browser.back(idp.answer(browser.begin(), "jane", MAIL, signs=signs)).status_code == 200
+        forged = idp.answer(browser.begin(), "jane", MAIL, signs=signs, sha1=True, change=_rename)
+        assert "no key that is trusted" in browser.refused(forged)

@@ -38,7 +38,8 @@ class AssertionSignIn(SignIn):
         login = self.new()
         known_as = vouched.known_as(self.work.services, self.way)
         asked = requests.request(_id(login.nonce), known_as, connection.sso_endpoint, self.back(), self.work.now)
-        return self.sent(login, requests.address(connection.sso_endpoint, asked, login.state))
+        signer = vouched.own_signer(self.work.services)
+        return self.sent(login, requests.address(connection.sso_endpoint, asked, login.state, signer))
 
     def end(self) -> Reply:
         """Take the browser back and hand it on with a token."""

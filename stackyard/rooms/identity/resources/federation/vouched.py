@@ -18,8 +18,10 @@ from stackyard.rooms.identity.resources.federation.parties import Parties
 from stackyard.rooms.identity.resources.mapping import engine, language
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
 from stackyard.rooms.identity.resources.saml import addresses
+from stackyard.rooms.identity.resources.saml.encryption import unlocking
 from stackyard.rooms.identity.resources.saml.judging import Here, judged
-from stackyard.rooms.identity.resources.saml.sections import SamlProvider
+from stackyard.rooms.identity.resources.saml.sections import Issuer, SamlProvider
+from stackyard.rooms.identity.resources.saml.vouching import Signer, signer_of
 from stackyard.rooms.identity.resources.token.proof import Proof
 
 _BEARER = "bearer "
@@ -102,11 +104,16 @@ def answered(services: Services, way: Way, said: bytes, address: str, request_id
 def _judged(services: Services, said: bytes, connection: SamlProvider, here: Here) -> Assertion:
     """What an assertion says; it is never good again."""
     now = services.clock.now()
-    found = judged(said, connection, here, now)
+    found = judged(said, connection, here, unlocking(services), now)
     with services.database.write() as tx:
         if not store.use_state(tx, found.mark, found.expires, int(now.timestamp())):
             raise Unauthorized("The assertion was refused: it has been used.", remedy="Get a new one.")
     return found.attributes
+
+
+def own_signer(services: Services) -> Signer:
+    """What this cloud signs with: the operator's key, or else its own. Opens transactions of its own."""
+    return signer_of(services, parties_of(services).connections.saml or Issuer())
 
 
 def recipient(services: Services, way: Way) -> str:

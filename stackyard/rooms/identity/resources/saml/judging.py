@@ -1,8 +1,9 @@
 """Assertions of others, judged. Sources: SAML 2.0 Core, sections 2 and 5; SAML 2.0 Profiles, 4.1.4.3 and 4.2.
 
 An assertion counts when a key that the operator has named has signed it, and it says that it is by that provider, for
-this address and for now, to whoever bears it; and once. Nothing but what the signature covers is read. Why one is
-refused is told: its bearer can read it too.
+this address and for now, to whoever bears it; and once. Nothing but what the signature covers is read, and what is
+encrypted is opened after a signature around it, if there is one, has been checked. Why one is refused is told: its
+bearer can read it too.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from stackyard.kernel.declare.kinds import Text
 from stackyard.kernel.errors import Unauthorized
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
 from stackyard.rooms.identity.resources.saml.assertions import BEARER, SUCCESS
+from stackyard.rooms.identity.resources.saml.encryption import Unlocking, opened
 from stackyard.rooms.identity.resources.saml.sections import SamlProvider
 from stackyard.rooms.identity.resources.saml.xml import Element, name, parsed, verified
 
@@ -40,10 +42,11 @@ class Judged:
     expires: int
 
 
-def judged(raw: bytes, provider: SamlProvider, here: Here, now: datetime) -> Judged:
-    """The assertion in a document: a SOAP envelope, a response, or itself. Raises Unauthorized."""
+def judged(raw: bytes, provider: SamlProvider, here: Here, unlock: Unlocking, now: datetime) -> Judged:
+    """The assertion in a document: a SOAP envelope, a response, or itself. `unlock`: finds the keys for one that is
+    encrypted. Raises Unauthorized."""
     try:
-        found = _signed(parsed(raw), provider, now)
+        found = _signed(parsed(raw), provider, unlock, now)
         _check_issuer(found, provider)
         until = _check_bearer(found, provider, here, now)
         _check_conditions(found, provider, here, now)
@@ -56,36 +59,55 @@ def judged(raw: bytes, provider: SamlProvider, here: Here, now: datetime) -> Jud
     return Judged(attributes, mark, int(until.timestamp()) + provider.leeway + 1)
 
 
-def _signed(document: Element, provider: SamlProvider, now: datetime) -> Element:
+def _signed(document: Element, provider: SamlProvider, unlock: Unlocking, now: datetime) -> Element:
     """The one assertion, as signed."""
-    assertions = list(document.iter(name("saml:Assertion")))
-    if len(assertions) != 1:
-        raise ValueError(f"there must be one assertion that is not encrypted, and there are {len(assertions)}")
     for status in document.iter(name("samlp:Status")):
         if _child(status, "samlp:StatusCode").get("Value") != SUCCESS:
             raise ValueError("the response tells of a failure")
-    vouched = _vouched_for(document, assertions[0])
+    open_ones, sealed = (list(document.iter(name(f"saml:{each}Assertion"))) for each in ("", "Encrypted"))
+    if len(open_ones) + len(sealed) != 1:
+        raise ValueError(f"there must be one assertion, and there are {len(open_ones) + len(sealed)}")
+    if sealed:
+        return _opened(document, sealed[0], provider, unlock, now)
+    own = len(open_ones[0].findall(f".//{name('ds:Signature')}")) == 1
+    return _only_assertion(_verified(open_ones[0] if own else _signed_response(document), provider, now))
+
+
+def _opened(document: Element, sealed: Element, provider: SamlProvider, unlock: Unlocking, now: datetime) -> Element:
+    """The assertion of which only what it was encrypted to is to be seen. If the document has a signature, it counts;
+    else the one within."""
+    if document.find(f".//{name('ds:Signature')}") is None:
+        within = _only_assertion(opened(sealed, unlock, checked=False))
+        return _only_assertion(_verified(within, provider, now))
+    checked = list(_verified(_signed_response(document), provider, now).iter(sealed.tag))
+    if len(checked) != 1:
+        raise ValueError("the signed response must have one encrypted assertion")
+    return _only_assertion(opened(checked[0], unlock, checked=True))
+
+
+def _verified(element: Element, provider: SamlProvider, now: datetime) -> Element:
+    """What a key of the provider's has signed of the element, which is all of it."""
     for certificate in provider.trusted():
-        found = verified(vouched, certificate, now)
-        if found is not None and found.tag == vouched.tag and (signed := _assertion_in(found)) is not None:
-            return signed
+        found = verified(element, certificate, now, sha1=provider.accept_sha1)
+        if found is not None and found.tag == element.tag:
+            return found
     raise ValueError("no key that is trusted for its provider has signed it, or it was changed since")
 
 
-def _vouched_for(document: Element, assertion: Element) -> Element:
-    """What is signed: the assertion, or else the whole response around it."""
-    if len(assertion.findall(f".//{name('ds:Signature')}")) == 1:
-        return assertion
+def _signed_response(document: Element) -> Element:
+    """The response, which must have the only signature."""
     response = document if document.tag == name("samlp:Response") else document.find(f".//{name('samlp:Response')}")
     if response is None or [each.getparent() for each in document.iter(name("ds:Signature"))] != [response]:
         raise ValueError("the assertion must have one signature, its own or that of the response it is in")
     return response
 
 
-def _assertion_in(signed: Element) -> Element | None:
+def _only_assertion(element: Element) -> Element:
     """The assertion in what a signature covers, or that it is."""
-    found = list(signed.iter(name("saml:Assertion")))
-    return found[0] if len(found) == 1 and found[0].get("ID") else None
+    found = list(element.iter(name("saml:Assertion")))
+    if len(found) != 1 or not found[0].get("ID"):
+        raise ValueError("it must hold one assertion, which has an ID")
+    return found[0]
 
 
 def _check_issuer(assertion: Element, provider: SamlProvider) -> None:

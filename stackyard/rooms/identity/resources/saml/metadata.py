@@ -1,11 +1,12 @@
 """What this cloud tells about itself, as an identity provider and to one. Source: SAML 2.0 Metadata."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from stackyard.rooms.identity.resources.saml.encryption import NOTICING, TRANSPORTS
 from stackyard.rooms.identity.resources.saml.requests import POST
 from stackyard.rooms.identity.resources.saml.sections import Contact, Issuer, Organization
 from stackyard.rooms.identity.resources.saml.vouching import Signer
@@ -22,12 +23,19 @@ def described(issuer: Issuer, signer: Signer) -> Element:
     return made("md:EntityDescriptor", [descriptor], {"entityID": issuer.entity_id})
 
 
-def asking(known_as: str, answer_to: str) -> Element:
-    """The description for a provider that is to log browsers in, and sends them back to the address `answer_to`."""
+def asking(known_as: str, answer_to: str, signer: Signer, readable_by: x509.Certificate) -> Element:
+    """The description for a provider that is to log browsers in, and sends them back to the address `answer_to`. What
+    it encrypts, the key of the certificate `readable_by` opens."""
     takes = {"Binding": POST, "Location": answer_to, "index": "0", "isDefault": "true"}
-    wants = {"AuthnRequestsSigned": "false", "WantAssertionsSigned": "true"}
+    wants = {"AuthnRequestsSigned": "true", "WantAssertionsSigned": "true"}
     speaks = {"protocolSupportEnumeration": SPACES["samlp"]}
-    descriptor = made("md:SPSSODescriptor", [made("md:AssertionConsumerService", attributes=takes)], wants | speaks)
+    methods = [made("md:EncryptionMethod", attributes={"Algorithm": each}) for each in (*NOTICING, *TRANSPORTS)]
+    parts = [
+        *(_key(each) for each in signer.certificates),
+        _key(readable_by, "encryption", methods),
+        made("md:AssertionConsumerService", attributes=takes),
+    ]
+    descriptor = made("md:SPSSODescriptor", parts, wants | speaks)
     return made("md:EntityDescriptor", [descriptor], {"entityID": known_as})
 
 
@@ -42,10 +50,10 @@ def _parts(issuer: Issuer, signer: Signer) -> Iterator[Element]:
     yield made("md:SingleSignOnService", attributes={"Binding": _URI, "Location": issuer.sso_endpoint})
 
 
-def _key(certificate: x509.Certificate) -> Element:
+def _key(certificate: x509.Certificate, use: str = "signing", methods: Sequence[Element] = ()) -> Element:
     text = b64encode(certificate.public_bytes(Encoding.DER)).decode()
     data = made("ds:X509Data", [made("ds:X509Certificate", text)])
-    return made("md:KeyDescriptor", [made("ds:KeyInfo", [data])], {"use": "signing"})
+    return made("md:KeyDescriptor", [made("ds:KeyInfo", [data]), *methods], {"use": use})
 
 
 def _organization(said: Organization) -> Element:

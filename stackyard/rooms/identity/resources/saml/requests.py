@@ -1,4 +1,5 @@
-"""What a provider is asked: who is it at this browser? Sources: SAML 2.0 Core, section 3.4.1; Bindings, section 3.4."""
+"""What a provider is asked: who is it at this browser? Sources: SAML 2.0 Core, section 3.4.1; Bindings, section 3.4,
+of which 3.4.4.1 is how it is signed."""
 
 import base64
 import zlib
@@ -6,6 +7,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from stackyard.rooms.identity.resources.saml.assertions import instant
+from stackyard.rooms.identity.resources.saml.vouching import Signer
 from stackyard.rooms.identity.resources.saml.xml import Element, made, written
 
 POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
@@ -25,8 +27,10 @@ def request(request_id: str, issuer: str, destination: str, answer_to: str, now:
     return made("samlp:AuthnRequest", [made("saml:Issuer", issuer)], attributes)
 
 
-def address(destination: str, asked: Element, state: str) -> str:
-    """Where the browser goes with the question."""
+def address(destination: str, asked: Element, state: str, signer: Signer) -> str:
+    """Where the browser goes with the question, which is signed as it stands in the address."""
     packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = base64.b64encode(packing.compress(written(asked)) + packing.flush()).decode()
-    return f"{destination}{'&' if '?' in destination else '?'}{urlencode({'SAMLRequest': packed, 'RelayState': state})}"
+    said = urlencode({"SAMLRequest": packed, "RelayState": state, "SigAlg": signer.algorithm})
+    signature = urlencode({"Signature": base64.b64encode(signer.signature(said.encode()))})
+    return f"{destination}{'&' if '?' in destination else '?'}{said}&{signature}"

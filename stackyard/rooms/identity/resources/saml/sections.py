@@ -61,7 +61,8 @@ class SamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     entity_id: what it calls itself. sso_endpoint: where it takes browsers (HTTP-Redirect); empty: it is for programs.
     certificates, certificate_file: those whose keys sign for it, in PEM or as its metadata has them; what an assertion
     brings along is not trusted. audience: what it calls this cloud, in assertions that name anybody (the address that
-    takes them). leeway: seconds by which clocks may differ.
+    takes them). leeway: seconds by which clocks may differ. accept_sha1: whether signatures of RSA with SHA-1 count,
+    which is how Keystone signs.
     """
 
     entity_id: str
@@ -70,6 +71,7 @@ class SamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     audience: str = ""
     leeway: int = 30
     sso_endpoint: str = ""
+    accept_sha1: bool = False
 
     def __post_init__(self) -> None:
         check_url("sso_endpoint", self.sso_endpoint)

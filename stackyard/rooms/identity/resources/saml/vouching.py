@@ -1,11 +1,14 @@
-"""This cloud as an identity provider: what it calls itself, and what it signs with."""
+"""What this cloud signs with, and what it calls itself, as an identity provider."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from stackyard.kernel.errors import NotFound, Unavailable
@@ -13,7 +16,7 @@ from stackyard.kernel.work import Services
 from stackyard.rooms.identity.resources.federation.connections import Connections
 from stackyard.rooms.identity.resources.saml import sections
 from stackyard.rooms.identity.resources.saml.sections import Issuer
-from stackyard.rooms.identity.rotation import keys_of
+from stackyard.rooms.identity.rotation import keys_of, ready
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,19 @@ class Signer:
 
     key: RSAPrivateKey | EllipticCurvePrivateKey = field(repr=False)
     certificates: tuple[x509.Certificate, ...]
+
+    @property
+    def algorithm(self) -> str:
+        """What XML Signature calls the kind of its signatures."""
+        kind = "rsa" if isinstance(self.key, RSAPrivateKey) else "ecdsa"
+        return f"http://www.w3.org/2001/04/xmldsig-more#{kind}-sha256"
+
+    def signature(self, data: bytes) -> bytes:
+        """Of some bytes, as XML Signature writes it."""
+        if isinstance(self.key, RSAPrivateKey):
+            return self.key.sign(data, PKCS1v15(), SHA256())
+        size = (self.key.curve.key_size + 7) // 8
+        return b"".join(each.to_bytes(size) for each in decode_dss_signature(self.key.sign(data, ECDSA(SHA256()))))
 
 
 def issuer_of(connections: Connections, base_url: str) -> Issuer:
@@ -41,13 +57,7 @@ def signer_of(services: Services, issuer: Issuer) -> Signer:
     Raises Unavailable when the operator's cannot be used."""
     if issuer.key_file:
         return _signer((sections.read(issuer.key_file) + "\n" + sections.read(issuer.certificate_file),))
-    ring = keys_of(services).saml
-    with services.database.read() as tx:
-        found = ring.keys(tx)
-    if not found:
-        with services.database.write() as tx:
-            ring.ensure(tx, services.clock.now())
-            found = ring.keys(tx)
+    found = ready(services, keys_of(services).saml)
     return _signer(tuple(each.secret.decode() for each in found if each.state != "secondary"))
 
 

@@ -26,6 +26,8 @@ SPACES = {
     "ecp": "urn:oasis:names:tc:SAML:2.0:profiles:SSO:ecp",
     "soap": "http://schemas.xmlsoap.org/soap/envelope/",
     "ds": "http://www.w3.org/2000/09/xmldsig#",
+    "xenc": "http://www.w3.org/2001/04/xmlenc#",
+    "xenc11": "http://www.w3.org/2009/xmlenc11#",
     "xml": "http://www.w3.org/XML/1998/namespace",
 }
 _EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
@@ -33,6 +35,8 @@ _EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 _SIGNATURES = ("RSA_SHA256", "RSA_SHA384", "RSA_SHA512", "ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512",
                "SHA256_RSA_MGF1", "SHA384_RSA_MGF1", "SHA512_RSA_MGF1")  # fmt: skip
 _DIGESTS = ("SHA256", "SHA384", "SHA512")
+#: What a provider may be allowed beside, and what its digests are made by then.
+_WITH_SHA1, _SHA1 = "RSA_SHA1", "SHA1"
 
 
 def name(short: str) -> str:
@@ -91,6 +95,17 @@ def parsed(raw: bytes) -> Element:
     return root
 
 
+def fragment(raw: bytes, around: Element) -> Element:
+    """The one element that a text is which stood in another, whose prefixes it may use. Raises ValueError."""
+    from lxml import etree
+
+    before, _, _ = etree.tostring(etree.Element("fragment", nsmap=around.nsmap)).rpartition(b"/>")
+    found = list(parsed(before + b">" + raw + b"</fragment>"))
+    if len(found) != 1:
+        raise ValueError("it must be one element")
+    return found[0]
+
+
 def signed(element: Element, key: "RSAPrivateKey | EllipticCurvePrivateKey", certificate: x509.Certificate) -> Element:
     """The element, whose attribute ID names it, with a signature in the place of the empty `ds:Signature` in it."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -103,16 +118,17 @@ def signed(element: Element, key: "RSAPrivateKey | EllipticCurvePrivateKey", cer
     return signer.sign(element, key=key, cert=[certificate], reference_uri=element.get("ID"), id_attribute="ID")
 
 
-def verified(element: Element, certificate: x509.Certificate, now: datetime) -> Element | None:
+def verified(element: Element, certificate: x509.Certificate, now: datetime, *, sha1: bool) -> Element | None:
     """What the signature that is a child of the element vouches for, if it is the certificate's and good; None
-    otherwise. Only what is returned is signed: the element itself may have been arranged by anybody."""
+    otherwise. Only what is returned is signed: the element itself may have been arranged by anybody. `sha1`: whether
+    RSA with SHA-1 is good enough."""
     from signxml.algorithms import DigestAlgorithm, SignatureMethod
     from signxml.verifier import SignatureConfiguration, XMLVerifier
 
     config = SignatureConfiguration(
         location="./",
-        signature_methods=frozenset(SignatureMethod[each] for each in _SIGNATURES),
-        digest_algorithms=frozenset(DigestAlgorithm[each] for each in _DIGESTS),
+        signature_methods=frozenset(SignatureMethod[each] for each in (*_SIGNATURES, *([_WITH_SHA1] if sha1 else []))),
+        digest_algorithms=frozenset(DigestAlgorithm[each] for each in (*_DIGESTS, *([_SHA1] if sha1 else []))),
         verification_time=now,
     )
     try:
