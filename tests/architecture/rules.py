@@ -26,8 +26,8 @@ LAYERS = {"api.py", "controllers.py", "dao.py", "db.py", "models.py", "schemas.p
 # A room's own subjects: neither a resource nor a layer. Each is here because somebody decided that it is one.
 SUBJECTS: dict[str, set[str]] = {
     "identity": {
-        "audited.py", "compliance.py", "credentials.py", "directories.py", "keys.py", "mirror.py", "passwords.py",
-        "render.py", "rotation.py", "rows.py", "throttle.py",
+        "audited.py", "compliance.py", "credentials.py", "directories.py", "failures.py", "keys.py", "mirror.py",
+        "passwords.py", "render.py", "rotation.py", "rows.py", "throttle.py",
     },
     "image": {"claims.py", "download.py", "fetches.py", "formats.py", "intake.py", "ranges.py", "vault.py"},
     "network": {"addresses.py", "applied.py", "dataplane.py", "homes.py", "ipam.py", "specs.py"},

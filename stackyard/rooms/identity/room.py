@@ -34,7 +34,7 @@ def start(services: Services) -> None:
     keys = Keys.of(services.database, services.settings.state_dir, services.clock.now())
     services.bound["identity_keys"] = keys
     services.bound["identity_directories"] = Directories(services, _ldap)
-    services.bound["identity_throttle"] = shared(services.bulletin)
+    services.bound["identity_throttle"] = shared(services.bulletin, services.settings.state_dir)
     services.bound["identity_reseals"] = RESEALS
     provider = Provider(keys, services.settings.token_provider)
     services.bound["federation"] = Parties(ConnectionsFile(services.settings.state_dir), services.clock)

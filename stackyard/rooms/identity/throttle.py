@@ -2,10 +2,11 @@
 
 It is kept in the memory of each server, and every failure is told to the other servers of the cloud, which count it as
 theirs. So it is one allowance for all of them, but for what is tried on several within the moment that a hash takes.
-Nothing is written: a row for every failure would let strangers who know nothing load the one writer of the whole cloud.
-What has to be exact across servers, the lockout of an account, is in the database. An attempt counts from its
-beginning, so that many at once gain nothing, and is given back when it succeeds. A bucket is named by what the stranger
-says, not by what is found: a user who does not exist has one too.
+The database is not written: a row for every failure would let strangers who know nothing load the one writer of the
+whole cloud. A file of each server's own outlives its process (`failures.py`). What has to be exact across servers, the
+lockout of an account, is in the database. An attempt counts from its beginning, so that many at once gain nothing, and
+is given back when it succeeds. A bucket is named by what the stranger says, not by what is found: a user who does not
+exist has one too.
 """
 
 import math
@@ -18,10 +19,12 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from ipaddress import IPv6Address
+from pathlib import Path
 
 from stackyard.kernel.bulletin import Bulletin
 from stackyard.kernel.errors import ApiError, TooManyRequests
 from stackyard.kernel.work import Services
+from stackyard.rooms.identity.failures import Failures, Marks
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ PER_ADDRESS = Allowance(most=100, seconds=1)
 #: How many buckets of a kind are kept; beyond, those that nobody has touched for longest are forgotten.
 REMEMBERED = 20_000
 _TOPIC = "failure"
+#: Seconds after which a failure counts no more, whatever else there was: twice what empties a full bucket, since
+#: those that fail on several servers at once fill it above its brim.
+_LONGEST = 2 * max(each.most * each.seconds for each in (PER_USER, PER_ADDRESS))
 
 
 class Buckets:
@@ -51,28 +57,31 @@ class Buckets:
     def add(self, name: object) -> float:
         """Count an attempt; returns 0, or the seconds to wait when it may not be made, which is not counted."""
         with self._lock:
-            level = self._level(name)
+            now = self._now()
+            level = self._level(name, now)
             if level > self._allowance.most - 1:
                 return (level - self._allowance.most + 1) * self._allowance.seconds
-            self._set(name, level + 1)
+            self._set(name, level + 1, now)
             return 0
 
-    def count(self, name: object) -> None:
-        """An attempt that was made elsewhere has failed."""
+    def count(self, name: object, ago: float = 0.0) -> None:
+        """An attempt that was made elsewhere, or so many seconds ago, has failed. The older ones come first."""
         with self._lock:
-            self._set(name, self._level(name) + 1)
+            at = self._now() - ago
+            self._set(name, self._level(name, at) + 1, at)
 
     def take_back(self, name: object) -> None:
         """The attempt does not count."""
         with self._lock:
-            self._set(name, max(0, self._level(name) - 1))
+            now = self._now()
+            self._set(name, max(0, self._level(name, now) - 1), now)
 
-    def _level(self, name: object) -> float:
-        level, since = self._levels.get(name, (0.0, 0.0))
-        return max(0.0, level - (self._now() - since) / self._allowance.seconds)
+    def _level(self, name: object, at: float) -> float:
+        level, since = self._levels.get(name, (0.0, at))
+        return max(0.0, level - (at - since) / self._allowance.seconds)
 
-    def _set(self, name: object, level: float) -> None:
-        self._levels[name] = level, self._now()
+    def _set(self, name: object, level: float, at: float) -> None:
+        self._levels[name] = level, at
         self._levels.move_to_end(name)
         while len(self._levels) > REMEMBERED:
             self._levels.popitem(last=False)
@@ -82,14 +91,21 @@ class Buckets:
 
 
 class Throttle:
-    """The buckets of users and of addresses. `tell`: hands a failure to the other servers' `hear`."""
+    """The buckets of users and of addresses. `tell`: hands a failure to the other servers' `hear`. `failures`: what
+    happened before this process and is to be known after it."""
 
     def __init__(
-        self, now: Callable[[], float] = time.monotonic, tell: Callable[[str], None] = lambda word: None
+        self,
+        now: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = lambda word: None,
+        failures: Failures | None = None,
     ) -> None:
         self.users = Buckets(PER_USER, now)
         self.addresses = Buckets(PER_ADDRESS, now)
         self._tell = tell
+        self._failures = failures
+        for ago, marks in failures.recent(_LONGEST) if failures else ():
+            self._count(marks, ago)
 
     @contextmanager
     def attempt(self, user: object, address: str) -> Iterator[None]:
@@ -109,13 +125,23 @@ class Throttle:
                 _take_back(counted)
             else:
                 self._tell(" ".join(names))
+                self._write_down(names)
             raise
         _take_back(counted)
 
     def hear(self, word: str) -> None:
         """An attempt on another server has failed."""
-        for buckets, name in zip((self.addresses, self.users), word.split(), strict=True):
-            buckets.count(name)
+        address, user = word.split()
+        self._count((address, user))
+        self._write_down((address, user))
+
+    def _count(self, marks: Marks, ago: float = 0.0) -> None:
+        for buckets, name in zip((self.addresses, self.users), marks, strict=True):
+            buckets.count(name, ago)
+
+    def _write_down(self, marks: Marks) -> None:
+        if self._failures:
+            self._failures.add(marks)
 
 
 def _mark(name: object) -> str:
@@ -146,11 +172,12 @@ def _too_many(wait: float) -> TooManyRequests:
     )
 
 
-def shared(bulletin: Bulletin | None) -> Throttle:
-    """A throttle that counts what fails on the other servers too."""
+def shared(bulletin: Bulletin | None, state_dir: Path) -> Throttle:
+    """A throttle that counts what fails on the other servers too, and what failed before this process."""
+    failures = Failures(state_dir)
     if bulletin is None:
-        return Throttle()
-    made = Throttle(tell=partial(bulletin.say, _TOPIC))
+        return Throttle(failures=failures)
+    made = Throttle(tell=partial(bulletin.say, _TOPIC), failures=failures)
     bulletin.on(_TOPIC, made.hear)
     return made
 

@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from stackyard.kernel.errors import TooManyRequests, Unauthorized, Unavailable
-from stackyard.rooms.identity.throttle import PER_ADDRESS, PER_USER, REMEMBERED, Buckets, Throttle
+from stackyard.rooms.identity import failures
+from stackyard.rooms.identity.failures import Failures
+from stackyard.rooms.identity.throttle import PER_ADDRESS, PER_USER, REMEMBERED, Buckets, Throttle, _mark
 from stackyard.testing.cloud import RunningCloud
 from stackyard.testing.cloud import cloud as started
 from stackyard.testing.postgres import postgres
@@ -155,6 +157,92 @@ def test_what_fails_on_one_server_counts_on_all_and_says_nobodys_name() -> None:
         pytest.fail("it may not be tried")
     with two.attempt("ada's friend", "10.0.0.2"):
         pass
+
+
+def test_a_process_that_dies_takes_no_failure_along(tmp_path: Path) -> None:
+    time = Time()
+    one = Throttle(time, failures=Failures(tmp_path, time))
+    for _ in range(PER_USER.most):
+        fail(one, "ada")
+        time.now += 0.1
+    two = Throttle(time, failures=Failures(tmp_path, time))
+    assert names(two) == names(one)
+    with pytest.raises(TooManyRequests), two.attempt("ada", "10.0.0.2"):
+        pytest.fail("it may not be tried")
+    time.now += PER_USER.seconds
+    three = Throttle(time, failures=Failures(tmp_path, time))
+    fail(three, "ada")
+    with pytest.raises(TooManyRequests), three.attempt("ada", "10.0.0.2"):
+        pytest.fail("it may not be tried")
+    time.now += PER_USER.seconds * PER_USER.most * 2
+    assert Throttle(time, failures=Failures(tmp_path, time)).users.add("another") == 0
+    content = (tmp_path / "failures").read_bytes()
+    assert b"ada" not in content
+    assert (tmp_path / "failures").stat().st_mode & 0o777 == 0o600
+
+
+def names(throttle: Throttle) -> dict[object, tuple[float, float]]:
+    return {**throttle.users._levels, **throttle.addresses._levels}
+
+
+def test_what_was_heard_of_is_kept_too_and_what_succeeded_is_not(tmp_path: Path) -> None:
+    time = Time()
+    said: list[str] = []
+    one, two = Throttle(time, said.append), Throttle(time, failures=Failures(tmp_path, time))
+    fail(one, "ada")
+    two.hear(said[0])
+    with two.attempt("bob", "10.0.0.1"):
+        pass
+    again = Throttle(time, failures=Failures(tmp_path, time))
+    assert (len(again.users), len(again.addresses)) == (1, 1)
+
+
+def test_the_file_is_bounded_and_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "KEPT", 5)
+    time = Time()
+    marks = [(f"{number:032x}", f"{number + 100:032x}") for number in range(12)]
+    for each in marks[:8]:
+        time.now += 1
+        kept = Failures(tmp_path, time)
+        kept.recent(0)
+        kept.add(each)
+    for each in marks[8:]:
+        time.now += 1
+        kept.add(each)
+    assert [each for _, each in kept.recent(100)] == marks[-5:]
+    assert [ago for ago, _ in kept.recent(2)] == [2, 1, 0]
+    assert (tmp_path / "failures").stat().st_size == 5 * 48
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 47, b"x" * 97, bytes(96), b"\xff" * 96], ids=range(5))
+def test_a_file_that_is_none_is_no_hindrance(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "failures").write_bytes(content)
+    time = Time()
+    fail(Throttle(time, failures=Failures(tmp_path, time)), "ada")
+    assert _mark("ada") in Throttle(time, failures=Failures(tmp_path, time)).users._levels
+
+
+def test_a_clock_that_is_put_back_forgives_nothing(tmp_path: Path) -> None:
+    time = Time()
+    for _ in range(PER_USER.most):
+        fail(Throttle(time, failures=Failures(tmp_path, time)), "ada")
+    time.now -= 500
+    with pytest.raises(TooManyRequests), Throttle(time, failures=Failures(tmp_path, time)).attempt("ada", "10.0.0.2"):
+        pytest.fail("it may not be tried")
+
+
+def test_a_disk_that_takes_nothing_lets_nobody_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fail(Throttle(failures=Failures(tmp_path / "away")), "ada")
+    assert "not written down" in caplog.text
+
+
+def test_a_server_that_was_killed_gives_no_new_attempts(cloud: Cloud, tmp_path: Path) -> None:
+    for _ in range(PER_USER.most):
+        assert cloud.log_in("demo", password="guess").status_code == 401
+    after = Cloud(cloud.settings.state_dir)
+    assert after.log_in("demo", password="guess").status_code == 429
+    assert after.log_in("admin").status_code == 201
+    after.close()
 
 
 def test_success_and_what_is_not_the_callers_fault_are_told_to_nobody() -> None:
