@@ -7,6 +7,7 @@ a server's.
 import argparse
 import asyncio
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,25 +16,34 @@ import uvloop
 
 from stackyard.assemble import Cloud
 from stackyard.kernel import logs
-from stackyard.kernel.settings import Settings
+from stackyard.kernel.settings import ALL, Settings
 from stackyard.kernel.storage import apart
-from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
-from stackyard.rooms.container.drivers.fake.world import World as ContainerWorld
-from stackyard.rooms.network.drivers.fake import FakeDriver as FakeNetworks
-from stackyard.rooms.network.drivers.fake import World as NetworkWorld
 
 
-def cloud(folder: Path, port: int, database: str) -> Cloud:
-    """A whole cloud on fake drivers, logging as a real one does, but to nowhere."""
-    settings = Settings(state_dir=folder, port=port, password_cost=4, database=database)
-    drivers = {
-        "container": FakeContainers(ContainerWorld()), "network": FakeNetworks(settings.cloud_id, NetworkWorld()),
-    }  # fmt: skip
-    made = Cloud(settings=settings, drivers=drivers, upgrade=apart.upgrade)
+def cloud(folder: Path, port: int, database: str, services: list[str]) -> Cloud:
+    """A cloud on fake drivers, logging as a real one does, but to nowhere."""
+    settings = Settings(state_dir=folder, port=port, password_cost=4, database=database, services=services)
+    made = Cloud(settings=settings, drivers=lambda names: _drivers(settings, names), upgrade=apart.upgrade)
     made.prepare()
     made.connect()
     made.start()
     return made
+
+
+def _drivers(settings: Settings, names: Collection[str]) -> dict[str, object]:
+    # Imported here because a server of other services has none of it.
+    found: dict[str, object] = {}
+    if "network" in names:
+        from stackyard.rooms.network.drivers.fake import FakeDriver as FakeNetworks
+        from stackyard.rooms.network.drivers.fake import World as NetworkWorld
+
+        found["network"] = FakeNetworks(settings.cloud_id, NetworkWorld())
+    if "container" in names:
+        from stackyard.rooms.container.drivers.fake.driver import FakeDriver as FakeContainers
+        from stackyard.rooms.container.drivers.fake.world import World as ContainerWorld
+
+        found["container"] = FakeContainers(ContainerWorld())
+    return found
 
 
 async def serve(app: Any, port: int) -> None:
@@ -61,6 +71,7 @@ def main() -> None:
     parser.add_argument("--token", default="", help="that the bare one takes")
     parser.add_argument("--project", default="", help="of that token")
     parser.add_argument("--database", default="")
+    parser.add_argument("--services", default=ALL, help="those to serve, with commas between")
     parser.add_argument("--profile", action="store_true")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True)
@@ -71,7 +82,7 @@ def main() -> None:
         return
     told, sys.stderr = sys.stderr, (asked.folder / "log").open("w")
     logs.begin()
-    made = cloud(asked.folder, asked.port, asked.database)
+    made = cloud(asked.folder, asked.port, asked.database, asked.services.split(","))
     if asked.profile:
         _profiled(made, told)
     else:

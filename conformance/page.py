@@ -6,7 +6,7 @@ from pathlib import Path
 
 from conformance.lists import OFFERED, SERVICES, Service
 from conformance.score import Miss, Score
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.declare.room import Room
 from stackyard.kernel.request.endpoints import endpoints
 
@@ -73,7 +73,7 @@ def _brief(reason: str) -> str:
 def _not_yet() -> Iterator[str]:
     yield "## Routes that answer 501\n"
     yield "OpenStack has them, this cloud has not yet. The error names this page.\n"
-    for room in ROOMS:
+    for room in rooms():
         refused = refusals(room)
         if refused:
             yield f"<details><summary>{room.name}: {len(refused)} paths</summary>\n"

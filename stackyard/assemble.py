@@ -1,13 +1,15 @@
 """The only composition root: settings → host → database → rooms → node → workers → application.
 
 Everything is bound here, in order, in plain calls; nothing else in the project knows which rooms and drivers there are.
+A room's modules are imported when it is served: what only some rooms need is imported where they are asked for.
 """
 
+import importlib
 import os
 import platform
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -34,8 +36,8 @@ from stackyard.kernel.request.chain import Chain
 from stackyard.kernel.request.endpoints import endpoints
 from stackyard.kernel.request.policy import Policies
 from stackyard.kernel.request.routing import Router
-from stackyard.kernel.settings import Settings
-from stackyard.kernel.storage import changes, migrations
+from stackyard.kernel.settings import ALL, Settings, served
+from stackyard.kernel.storage import branches, changes, migrations
 from stackyard.kernel.storage.database import Database, Transaction
 from stackyard.kernel.work import Clock, Services, Work
 from stackyard.node.agent import Agent
@@ -47,31 +49,66 @@ from stackyard.node.messages import HostFacts
 from stackyard.node.neighbours import Neighbours
 from stackyard.node.runtime import Node
 from stackyard.node.server import ConnectedNodes
-from stackyard.rooms.container.driver import ContainerDriver
-from stackyard.rooms.container.room import ROOM as CONTAINER
 from stackyard.rooms.identity import facade as identity
-from stackyard.rooms.identity.room import ROOM as IDENTITY
-from stackyard.rooms.image import facade as image
-from stackyard.rooms.image.driver import SharedStore
-from stackyard.rooms.image.room import ROOM as IMAGE
-from stackyard.rooms.network import facade as network
-from stackyard.rooms.network.driver import NetworkDriver
-from stackyard.rooms.network.room import ROOM as NETWORK
-from stackyard.rooms.placement.room import ROOM as PLACEMENT
 
 if TYPE_CHECKING:
+    from stackyard.rooms.container.driver import ContainerDriver
     from stackyard.rooms.container.drivers.docker.driver import DockerDriver
     from stackyard.rooms.network.drivers.native.driver import NativeDriver
 
-ROOMS: Sequence[Room] = (IDENTITY, PLACEMENT, IMAGE, NETWORK, CONTAINER)
-CONTRACTS: Mapping[str, type] = {
-    "container": ContainerDriver, "network": NetworkDriver, IMAGE.name: SharedStore,
-}  # fmt: skip
+#: The rooms there are: each after those whose facades it uses.
+ROOMS: Sequence[str] = ("identity", "placement", "image", "network", "container")
+#: What a node must be able to do for a room: the name of the Protocol in its `driver` module.
+_CONTRACTS: Mapping[str, str] = {"image": "SharedStore", "network": "NetworkDriver", "container": "ContainerDriver"}
+_ON_HOSTS: Collection[str] = ("network", "container")
 #: What servers tell each other: to have a repair run soon, that one of them listens for nodes from now on.
 _REPAIR, _LISTENING = "repair", "listening"
 
 #: The image every cloud starts with, built on the machine itself: no registry is needed.
 FIRST_IMAGE = "cirros"
+
+
+def rooms(chosen: Collection[str] = (ALL,)) -> list[Room]:
+    """The manifests of these rooms, in order. Raises ValueError for a room that there is not, and for one that needs
+    another that was not chosen; every room needs identity, whose tokens it takes."""
+    wanted = ROOMS if ALL in chosen else chosen
+    for name in wanted:
+        if name not in ROOMS:
+            raise ValueError(f"there is no service {name!r}; there are: {ALL}, {', '.join(ROOMS)}")
+    if not wanted:
+        raise ValueError("choose at least identity")
+    found = [_manifest(name) for name in ROOMS if name in wanted]
+    for room in found:
+        if lacking := [name for name in ROOMS if name in {"identity", *room.uses} and name not in wanted]:
+            raise ValueError(f"{room.name} needs {' and '.join(lacking)} too")
+    return found
+
+
+def on_hosts(chosen: Collection[str]) -> bool:
+    """Whether some of these rooms do something on hosts: they have drivers there, and need root."""
+    return any(served(name, chosen) for name in _ON_HOSTS)
+
+
+def has_node(chosen: Collection[str]) -> bool:
+    """Whether a server of these rooms has a node in it: some room has use for one."""
+    return any(served(name, chosen) for name in _CONTRACTS)
+
+
+def kept(database: Database, serving: Collection[Room]) -> list[Room]:
+    """The rooms that are not served, although the database has their tables: from a time when they were."""
+    with database.read() as tx:
+        there = branches.labels(tx)
+    return [_manifest(name) for name in ROOMS if name in there - {room.name for room in serving}]
+
+
+def _manifest(name: str) -> Room:
+    return cast(Room, importlib.import_module(f"stackyard.rooms.{name}.room").ROOM)
+
+
+def contracts(names: Collection[str]) -> dict[str, type]:
+    """What nodes must be able to do for these rooms, by room."""
+    modules = {name: importlib.import_module(f"stackyard.rooms.{name}.driver") for name in _CONTRACTS if name in names}
+    return {name: getattr(module, _CONTRACTS[name]) for name, module in modules.items()}
 
 
 class Host:
@@ -98,12 +135,19 @@ class Host:
 
         return NativeDriver(self._settings.cloud_id, self._settings.state_dir / "network")
 
-    def drivers(self) -> Mapping[str, object]:
-        """The drivers by room."""
-        return {"container": self.container, "network": self.network}
+    def drivers(self, names: Collection[str] = ROOMS) -> Mapping[str, object]:
+        """The drivers by room, of those that are served."""
+        return {name: getattr(self, name) for name in _ON_HOSTS if name in names}
+
+    def is_used(self) -> bool:
+        """Whether the cloud has something here, or had when it served more."""
+        folders = (self._settings.state_dir / name for name in ("engine", "network"))
+        return on_hosts(self._settings.services) or any(each.exists() for each in folders)
 
     def stop(self, grace: float) -> None:
         """Stop the cloud's containers, its own engine, and take its networks from the host. Nothing stored is lost."""
+        if not self.is_used():
+            return
         if isinstance(self.engine, ExistingEngine):
             for each in self.container.inventory().containers:
                 self.container.stop(each.id, grace)
@@ -112,11 +156,12 @@ class Host:
 
     def purge(self) -> None:
         """Leave the host as it was before the cloud came, state folder included."""
-        if isinstance(self.engine, ExistingEngine):
-            self.container.remove_all()
-        self.container.close()
-        self.engine.purge()
-        self.network.remove_all()
+        if self.is_used():
+            if isinstance(self.engine, ExistingEngine):
+                self.container.remove_all()
+            self.container.close()
+            self.engine.purge()
+            self.network.remove_all()
         for folder in (self._settings.run_dir, self._settings.state_dir):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -134,7 +179,7 @@ class RemoteHost:
         self.host.engine.start().wait_ready(60)
         observer = Observer()
         observer.tracer = tracer("", os.environ, "stackyard-node", self._home.record().name)
-        return Agent(self._home, self.host.drivers(), CONTRACTS, self._facts, changed, observer=observer)
+        return Agent(self._home, self.host.drivers(), contracts(ROOMS), self._facts, changed, observer=observer)
 
     def _facts(self) -> HostFacts:
         return cast(HostFacts, machine.facts(self._home.folder))
@@ -153,15 +198,14 @@ def _engine(settings: Settings) -> Engine:
 
 @dataclass(kw_only=True)
 class Cloud:
-    """A whole cloud in this process. `prepare`, `connect`, `start` bring it up, `stop` down; what runs on the host
-    stays. drivers: this host's by room, or what gives them when they are connected. clock: instead of the one that all
-    servers of the cloud share. pace: the journal's, where not the usual. upgrade: brings the database to this
-    version."""
+    """A whole cloud in this process, or those of its rooms that the settings name. `prepare`, `connect`, `start` bring
+    it up, `stop` down; what runs on the host stays. drivers: this host's by room, or what gives them for the rooms that
+    are served when they are connected. clock: instead of the one that all servers of the cloud share. pace: the
+    journal's, where not the usual. upgrade: brings the database to this version."""
 
     settings: Settings
-    drivers: Mapping[str, object] | Callable[[], Mapping[str, object]]
+    drivers: Mapping[str, object] | Callable[[Collection[str]], Mapping[str, object]]
     clock: Clock | None = None
-    rooms: Sequence[Room] = ROOMS
     facts: HostFacts | None = None
     threads: int = 8
     pace: Pace | None = None
@@ -169,13 +213,18 @@ class Cloud:
     upgrade: Callable[[Database, Sequence[Room]], bool] = migrations.upgrade
 
     def __post_init__(self) -> None:
+        self.rooms = rooms(self.settings.services)
+        self.names = [room.name for room in self.rooms]
+        #: The rooms that are not served, though the database has what is theirs.
+        self.kept: Sequence[Room] = ()
         self.database = Database(self.settings.database_url)
         self.bulletin = Bulletin(self.database)
-        self.book = Book(self.rooms, self.bulletin)
+        self.book = Book(self.rooms, self.bulletin, elsewhere=tuple(self._others()))
         self.authority = Authority(self.database, self._now)
         observer = self.database.observer
         observer.tracer = tracer(self.settings.traces, os.environ, "stackyard", _place(self.settings))
-        self.nodes = ConnectedNodes(CONTRACTS, {"servers": (ServerList, self.authority)}, watch=observer.calling)
+        carried = contracts(self.names)
+        self.nodes = ConnectedNodes(carried, {"servers": (ServerList, self.authority)}, watch=observer.calling)
         self.book.on_interrupt(self.nodes.interrupt)
         self.bulletin.on(_REPAIR, self._signal)
         name = self._facts().hostname
@@ -183,7 +232,7 @@ class Cloud:
             database=self.database, journal=self.book, policy=Policies(self.rooms, self.settings.state_dir / "policy"),
             clock=self.clock or cloud_clock(self.database), nodes=self.nodes, settings=self.settings, bound={},
             signal=self._signal, signal_all=self._signal_all, unified_limits=identity.unified_limits,
-            holdings=Holdings(self.rooms), bulletin=self.bulletin, host=name,
+            holdings=Holdings(self.rooms, lambda: self.kept), bulletin=self.bulletin, host=name,
         )  # fmt: skip
         of_rooms = (each for room in self.rooms for each in room.reconcilers)
         self.reconcilers = Reconcilers(
@@ -194,16 +243,17 @@ class Cloud:
             crash_hook=self.crash_hook or from_environment(os.environ),
             place=None if self.database.is_sqlite else _place(self.settings),
         )  # fmt: skip
-        self.node = Node(name, {}, CONTRACTS, self._facts, {"servers": ServerList}, observer=observer)
+        self.node = Node(name, {}, carried, self._facts, {"servers": ServerList}, observer=observer)
         self.authority.own_node = self.node.name
-        self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if self.settings.nodes else None
+        takes_nodes = self.settings.nodes and has_node(self.names)
+        self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if takes_nodes else None
         self.neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
         self.bulletin.on(_LISTENING, lambda _: self.neighbours.hurry())
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
         observer.trail = self._trail()
         self.health = Health({
             "database": lambda: migrations.trouble(self.database, self.rooms), "workers": self.workers.trouble,
-            "node": self._node_trouble,
+            **({"node": self._node_trouble} if has_node(self.names) else {}),
         })  # fmt: skip
         self.observers = Observers(self.settings.state_dir)
         self.front = Front(
@@ -218,6 +268,13 @@ class Cloud:
                 self.database, self.services.clock, self.book, self.nodes, self.health, lambda: self.front.at_once
             )
         )
+
+    def serves(self, room: str) -> bool:
+        """Whether a room is among those that are served."""
+        return room in self.names
+
+    def _others(self) -> Iterator[str]:
+        return (name for name in ROOMS if name not in self.names)
 
     def _now(self) -> datetime:
         return self.services.clock.now()
@@ -248,7 +305,8 @@ class Cloud:
         server that comes up later than this one; raises Unavailable after a minute."""
         self.observers.begin()
         self.database.wait_for_answer(60)
-        self.upgrade(self.database, self.rooms)
+        self.kept = kept(self.database, self.rooms)
+        self.upgrade(self.database, [*self.rooms, *self.kept])
         changes.install(self.database, self.rooms)
         for room in self.rooms:
             if room.start:
@@ -261,6 +319,12 @@ class Cloud:
             if room.seed:
                 room.seed(work)
         identity.register_services(work, [each for room in self.rooms for each in _catalog(room)])
+        if self.serves("network"):
+            self._seed_networks(work)
+
+    def _seed_networks(self, work: Work) -> None:
+        from stackyard.rooms.network import facade as network
+
         admin, demo = (identity.find_project_by_name(work, name) for name in ("admin", "demo"))
         if admin:
             network.seed_public_network(work, self.settings.external_cidr, project_id=admin.id)
@@ -268,9 +332,10 @@ class Cloud:
             network.seed_demo_network(work, demo.id)
 
     def connect(self) -> None:
-        """Connect this host's node. Its drivers re-attach to what runs."""
-        self.node.carry(self.drivers() if callable(self.drivers) else self.drivers)
-        self.node.carry({IMAGE.name: image.shared_store(self.services)} if IMAGE in self.rooms else {})
+        """Connect this host's node, if some room has use for one. Its drivers re-attach to what runs."""
+        if not has_node(self.names):
+            return
+        self.node.carry(self._drivers())
         ours, theirs = pair()
         self.nodes.attach(ours)
         self.node.connect(theirs)
@@ -282,6 +347,15 @@ class Cloud:
             with self.database.write() as tx:
                 self.bulletin.post(tx, _LISTENING)
 
+    def _drivers(self) -> Mapping[str, object]:
+        given = self.drivers(self.names) if callable(self.drivers) else self.drivers
+        found = {room: driver for room, driver in given.items() if self.serves(room)}
+        if self.serves("image"):
+            from stackyard.rooms.image import facade as image
+
+            found["image"] = image.shared_store(self.services)
+        return found
+
     def start(self) -> None:
         """Begin to work in the background: operations, then repair."""
         self.bulletin.start()
@@ -289,8 +363,12 @@ class Cloud:
         self.reconcilers.start()
 
     def seed_image(self) -> None:
-        """Build the first image on this host and register it, unless there is one."""
-        driver = cast(ContainerDriver, self.nodes.driver(self.node.name, "container"))
+        """Build the first image on this host and register it, unless there is one, or nothing here that builds one."""
+        if not self.serves("container"):
+            return
+        from stackyard.rooms.image import facade as image
+
+        driver = cast("ContainerDriver", self.nodes.driver(self.node.name, "container"))
         with self.database.read() as tx:
             work = self.services.work(tx, service_caller("seed"))
             owner = identity.find_project_by_name(work, "admin")
@@ -321,7 +399,7 @@ class Cloud:
         self.database.observer.close()
 
 
-def _built(driver: ContainerDriver) -> Iterator[bytes]:
+def _built(driver: "ContainerDriver") -> Iterator[bytes]:
     built = driver.build_busybox_image(FIRST_IMAGE)
     return driver.export_image(built.id)
 

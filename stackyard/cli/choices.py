@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import ssl
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,11 +13,12 @@ import msgspec
 
 from stackyard.cli import observe_options
 from stackyard.cli.operator import SOCKET, CommandFailed
-from stackyard.kernel.settings import SecurityCompliance, Settings, load, save
+from stackyard.kernel.settings import ALL, SecurityCompliance, Settings, load, save, served
 
 #: May be chosen anew at any start.
 CHANGEABLE = (
-    "nodes", "tls", "tls_cert", "tls_key", "tls_client_ca", "cors_origins", "token_provider", "trusted_proxies",
+    "services", "nodes", "tls", "tls_cert", "tls_key", "tls_client_ca", "cors_origins", "token_provider",
+    "trusted_proxies",
     *observe_options.CHANGEABLE,
 )  # fmt: skip
 CHOICES = ("host", "port", "public_url", "region", "engine", "external_cidr", "database")
@@ -53,7 +54,8 @@ def settle(asked: argparse.Namespace) -> Settings:
                 f"another cloud with --state DIR."
             )
     if any(getattr(known, name) != value for name, value in changed.items()):
-        known = msgspec.structs.replace(known, **changed)
+        before, known = known, msgspec.structs.replace(known, **changed)
+        _services(known, before.services)
         _nodes(known.nodes)
         _tls(known)
         _proxies(known.trusted_proxies)
@@ -80,9 +82,8 @@ def compliance(known: Settings | None, given: Mapping[str, str]) -> SecurityComp
 def refuse_impossible(chosen: Settings) -> None:
     """Raise CommandFailed, saying what to do, for settings that no cloud can run with on this machine."""
     _state_folder(chosen.state_dir)
-    _external_range(chosen.external_cidr)
+    _services(chosen)
     _public_url(chosen)
-    _engine(chosen.engine)
     _address(chosen.host, chosen.port)
     _nodes(chosen.nodes)
     _tls(chosen)
@@ -96,6 +97,33 @@ def _proxies(addresses: list[str]) -> None:
             ipaddress.ip_network(address, strict=False)
         except ValueError:
             raise CommandFailed(f"--trusted-proxies {address}: write addresses or networks, like 10.0.0.5.") from None
+
+
+def _services(chosen: Settings, before: Collection[str] = ()) -> None:
+    """before: those of the start before this one."""
+    if ALL not in chosen.services:
+        _some_services(chosen)
+
+    def begins(service: str) -> bool:
+        return served(service, chosen.services) and not served(service, before)
+
+    # What the cloud itself has on this host, from when it served more, is not in its own way.
+    if begins("network") and not (chosen.state_dir / "network").exists():
+        _external_range(chosen.external_cidr)
+    if begins("container"):
+        _engine(chosen.engine)
+
+
+def _some_services(chosen: Settings) -> None:
+    # Imported here because most clouds serve all.
+    from stackyard.assemble import has_node, rooms
+
+    try:
+        rooms(chosen.services)
+    except ValueError as error:
+        raise CommandFailed(f"--services {','.join(chosen.services)}: {error}.") from None
+    if chosen.nodes and not has_node(chosen.services):
+        raise CommandFailed(f"--nodes {chosen.nodes}: none of {','.join(chosen.services)} has use for other machines.")
 
 
 def _state_folder(state: Path) -> None:

@@ -26,8 +26,8 @@ def _cloud(state: Path) -> Settings:
 
 
 def _upgrade(asked: argparse.Namespace) -> int:
-    # Imported here because only this verb needs all rooms.
-    from stackyard.assemble import ROOMS
+    # Imported here because only this verb needs rooms.
+    from stackyard.assemble import kept, rooms
     from stackyard.cli.serve import only_server
     from stackyard.kernel.storage import migrations
     from stackyard.kernel.storage.branches import current
@@ -37,7 +37,8 @@ def _upgrade(asked: argparse.Namespace) -> int:
     with only_server(settings.state_dir):
         database = Database(settings.database_url)
         try:
-            changed = migrations.upgrade(database, ROOMS)
+            serving = rooms(settings.services)
+            changed = migrations.upgrade(database, [*serving, *kept(database, serving)])
             with database.read() as tx:
                 revisions = ", ".join(sorted(current(tx)))
         except RuntimeError as error:

@@ -13,18 +13,17 @@ from stackyard.cli.operator import CommandFailed, NotRunning, ask
 
 def run(asked: argparse.Namespace) -> int:
     """Stop the server, the containers, the engine and the networks. Done already is done."""
-    if os.geteuid() != 0:
-        raise CommandFailed("containers and networks need root: run it as root")
+    from stackyard.assemble import Host
     from stackyard.kernel.settings import load
 
     settings = load(asked.state.absolute())
     if settings is None:
         print(f"there is no cloud in {asked.state}")
         return 0
-    _stop_server(settings.state_dir)
-    from stackyard.assemble import Host
-
     host = Host(settings)
+    if os.geteuid() != 0 and host.is_used():
+        raise CommandFailed("containers and networks need root: run it as root")
+    _stop_server(settings.state_dir)
     _try("stopping containers, engine and networks", lambda: host.stop(asked.grace))
     if asked.purge:
         _try("removing all state", host.purge)

@@ -102,6 +102,10 @@ def _up(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", metavar="ADDRESS", help="the address the API listens on (127.0.0.1)")
     command.add_argument("--port", type=int, metavar="PORT", help="its port (8800)")
     command.add_argument(
+        "--services", type=words, metavar="NAME,…", help="serve these only, of identity, placement, image, network and "
+        "container (all); can be chosen at any start",
+    )  # fmt: skip
+    command.add_argument(
         "--public-url", metavar="URL", help="the base URL that clients use, when it is not http://ADDRESS:PORT"
     )
     command.add_argument(
@@ -159,6 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except CommandFailed as error:
         print(f"stackyard {asked.command}: {error}", file=sys.stderr)
+        return 2
+    except PermissionError as error:
+        print(f"stackyard {asked.command}: {error.filename}: {error.strerror}. Run it as root, or name "
+              "a folder of your own with --state.", file=sys.stderr)  # fmt: skip
         return 2
     except KeyboardInterrupt:
         return 130

@@ -28,7 +28,7 @@ from stackyard.kernel import logs
 from stackyard.kernel.journal import why
 from stackyard.kernel.operate import Operate
 from stackyard.kernel.request import certificates, listener
-from stackyard.kernel.settings import Settings, load
+from stackyard.kernel.settings import Settings, load, served
 from stackyard.kernel.storage import apart
 
 log = logging.getLogger("stackyard.serve")
@@ -119,7 +119,8 @@ class Server:
         self.prepared = False
         self.trouble: list[str] = []
         self.host = Host(settings)
-        self.engine_starting = self.host.engine.start()
+        # First of all: it comes up while the rest of this is loaded.
+        self.engine_starting = self.host.engine.start() if served("container", settings.services) else None
         self.cloud = Cloud(settings=settings, drivers=self.host.drivers, upgrade=apart.upgrade)
         self.tls = certificates.context(settings) if settings.serves_tls else None
         self.api = _Uvicorn(listener.config(self.cloud.front, tls=self.tls))
@@ -175,8 +176,9 @@ class Server:
     def _come_up(self) -> None:
         """What needs the engine, while the API answers already."""
         try:
-            self.phase = "waiting for the container engine"
-            self.engine_starting.wait_ready(60)
+            if self.engine_starting is not None:
+                self.phase = "waiting for the container engine"
+                self.engine_starting.wait_ready(60)
             self.phase = "connecting the node"
             self.cloud.connect()
             self.cloud.start()
@@ -199,13 +201,17 @@ class Server:
         return {
             "phase": self.phase, "pid": os.getpid(), "version": __version__, "base_url": self.settings.base_url,
             "region": self.settings.region, "state_dir": str(self.settings.state_dir),
-            "cloud_id": self.settings.cloud_id, "engine": self.host.engine.url,
+            "cloud_id": self.settings.cloud_id, "services": self.cloud.names,
+            "engine": self.host.engine.url if self.cloud.serves("container") else None,
             "seconds": round(time.time() - self.began, 3), "memory_mib": _memory_mib(),
             "nodes": [{"name": each.name, "connected": each.connected} for each in self.cloud.nodes.states()],
             "health": self.cloud.health.standing(), "operations": self._operations(),
             "reconcilers": msgspec.to_builtins(self.cloud.reconcilers.statuses()),
-            "warnings": [*self.trouble, *(self.host.network.warnings() if self.phase == "ready" else [])],
+            "warnings": [*self.trouble, *self._warnings()],
         }  # fmt: skip
+
+    def _warnings(self) -> list[str]:
+        return self.host.network.warnings() if self.phase == "ready" and self.cloud.serves("network") else []
 
     def _operations(self) -> dict[str, int]:
         if not self.prepared:

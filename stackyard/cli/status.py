@@ -25,8 +25,9 @@ def lines(status: dict[str, Any]) -> list[str]:
         f"cloud        {status['phase']}, up for {_span(status['seconds'])}",
         f"server       pid {status['pid']}, {status['memory_mib']} MiB, {status['version']}",
         f"state        {status['state_dir']}   cloud id {status['cloud_id']}",
-        f"engine       {status['engine']}",
+        f"services     {', '.join(status['services'])}",
     ]
+    said += [f"engine       {status['engine']}"] if status["engine"] else []
     said += [f"node         {each['name']}: {'connected' if each['connected'] else 'gone'}" for each in status["nodes"]]
     not_ready = [f"{part}: {said}" for part, said in status["health"].items() if said]
     line = f"no: {'; '.join(not_ready)}" if not_ready else "yes"

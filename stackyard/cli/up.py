@@ -15,7 +15,7 @@ from typing import Any
 from stackyard.cli import unit
 from stackyard.cli.choices import settle
 from stackyard.cli.operator import CommandFailed, NotRunning, ask
-from stackyard.kernel.settings import Settings
+from stackyard.kernel.settings import Settings, load
 
 PATIENCE = 120
 
@@ -23,7 +23,7 @@ PATIENCE = 120
 def run(asked: argparse.Namespace) -> int:
     """Start the server unless it runs; returns once the cloud is ready."""
     if os.geteuid() != 0:
-        raise CommandFailed("containers and networks need root: run it as root")
+        _refuse_what_needs_root(asked)
     settings = settle(asked)
     if asked.install_unit:
         print(f"systemd starts the cloud when the host does: {unit.install(unit.of_cloud(settings))}")
@@ -35,6 +35,15 @@ def run(asked: argparse.Namespace) -> int:
         pass
     began = time.monotonic()
     return _follow(settings, _spawn(asked.state), began)
+
+
+def _refuse_what_needs_root(asked: argparse.Namespace) -> None:
+    # Imported here because it is root who starts most clouds.
+    from stackyard.assemble import on_hosts
+
+    known = load(asked.state.absolute()) or Settings(state_dir=asked.state)
+    if on_hosts(asked.services or known.services):
+        raise CommandFailed("containers and networks need root: run it as root, or leave them out with --services")
 
 
 def _spawn(state: Path) -> subprocess.Popen[bytes]:

@@ -5,7 +5,7 @@ made of its own accord, or what means nothing without the project, goes with it 
 (`Resource.goes_with_owner`).
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -24,24 +24,28 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Holding:
-    """Objects of one kind that stand in the way: how many, and the ids of the first few."""
+    """Objects of one kind that stand in the way: how many, and the ids of the first few. served: whether somebody can
+    remove them here."""
 
     room: str
     kind: str
     count: int
     ids: tuple[str, ...]
+    served: bool = True
 
     def __str__(self) -> str:
         more = ", …" if self.count > len(self.ids) else ""
-        return f"{self.room}: {self.count} {self.kind} ({', '.join(self.ids)}{more})"
+        room = self.room if self.served else f"{self.room} (not served)"
+        return f"{room}: {self.count} {self.kind} ({', '.join(self.ids)}{more})"
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object that has an owner."""
+    """A kind of object that has an owner. served: whether its room is."""
 
     room: str
     resource: "Resource"
+    served: bool = True
 
     @property
     def _owner(self) -> "sa.Column[str]":
@@ -58,10 +62,12 @@ class Kind:
         if not count:
             return None
         first = tx.all(ids.order_by(self._key).limit(SHOWN))
-        return Holding(self.room, self.resource.many, count, tuple(row[self.resource.id_field] for row in first))
+        ids_shown = tuple(row[self.resource.id_field] for row in first)
+        return Holding(self.room, self.resource.many, count, ids_shown, self.served)
 
     def _in_the_way(self, project_ids: Collection[str]) -> "list[sa.ColumnElement[bool]]":
-        goes = self.resource.goes_with_owner
+        # Nothing goes of its own accord while its room is not there to see to it.
+        goes = self.resource.goes_with_owner if self.served else None
         theirs = self._owner.in_(project_ids)
         return [theirs] if goes is None else [theirs, sa.not_(goes(self.resource.table))]
 
@@ -83,20 +89,28 @@ class Kind:
 
 
 class Holdings:
-    """Every kind of object that has an owner, in the order of the rooms."""
+    """Every kind of object that has an owner, in the order of the rooms. elsewhere: gives the rooms that are not served
+    here, although the database may hold what is theirs."""
 
-    def __init__(self, rooms: "Iterable[Room]" = ()) -> None:
-        self.kinds = [Kind(room.name, each) for room in rooms for each in room.resources if _has_owner(each)]
+    def __init__(
+        self, rooms: "Iterable[Room]" = (), elsewhere: "Callable[[], Iterable[Room]]" = lambda: ()
+    ) -> None:
+        self.kinds = list(_kinds(rooms, served=True))
+        self._elsewhere = elsewhere
 
     def of(self, tx: Transaction, project_ids: Collection[str]) -> list[Holding]:
         """What the projects own that stands in the way of their going."""
-        found = (each.held(tx, project_ids) for each in self.kinds)
+        found = (each.held(tx, project_ids) for each in (*self.kinds, *_kinds(self._elsewhere(), served=False)))
         return [each for each in found if each is not None]
 
     def backwards(self) -> Iterator[tuple[str, list[Kind]]]:
         """The kinds by room, the last room first: what is built on others goes before them."""
         for room, kinds in groupby(reversed(self.kinds), lambda each: each.room):
             yield room, list(kinds)
+
+
+def _kinds(rooms: "Iterable[Room]", *, served: bool) -> Iterator[Kind]:
+    return (Kind(room.name, each, served) for room in rooms for each in room.resources if _has_owner(each))
 
 
 def _has_owner(resource: "Resource") -> bool:

@@ -4,12 +4,15 @@ start."""
 import os
 import re
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 FILE = "settings.json"
+#: In `services`: every one that there is, also those of later versions.
+ALL = "all"
 
 
 class SecurityCompliance(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -60,20 +63,20 @@ class OAuth2(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
 class Settings(msgspec.Struct, kw_only=True):
     """What the operator chose. `cloud_id` marks everything this cloud makes on a host; `state_dir` holds all its state.
 
-    engine: "private" (Stackyard's own dockerd) or the URL of an existing one. password_cost: bcrypt rounds.
-    token_lifetime: seconds. token_provider: the form in which tokens are made; both are read. import_from: servers
-    ("http://host:port") that images may be imported from though they are not on the public internet. nodes:
-    ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's only one. tls: whether the API
-    speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that the operator gives.
-    tls_client_ca: file of the authorities whose certificates clients may present; client_certificate_header: the header
-    in which trusted proxies pass on the one that was presented to them; empty: they do not.
-    cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once. trusted_proxies:
-    addresses or networks of reverse proxies that are believed about their clients. external_user_header,
-    external_domain_header: headers in which those proxies name users whom they have authenticated; empty: they cannot.
-    traces: base URL of an
-    OpenTelemetry collector (OTLP over HTTP) that spans are sent to. audit: where the audit trail goes: "log" (in the
-    state directory), "file:/PATH", URLs; nothing: there is none. drain: seconds that a server which
-    is to stop goes on answering while it says that it is not ready. security_compliance, oauth2: see there.
+    services: the rooms that are served, by name, or "all". engine: "private" (Stackyard's own dockerd) or the URL of an
+    existing one. password_cost: bcrypt rounds. token_lifetime: seconds. token_provider: the form in which tokens are
+    made; both are read. import_from: servers ("http://host:port") that images may be imported from though they are not
+    on the public internet. nodes: ADDRESS:PORT where other machines' nodes connect; empty: this machine is the cloud's
+    only one. tls: whether the API speaks TLS with a certificate of its own making; tls_cert, tls_key: files of one that
+    the operator gives. tls_client_ca: file of the authorities whose certificates clients may present;
+    client_certificate_header: the header in which trusted proxies pass on the one that was presented to them; empty:
+    they do not. cors_origins: origins whose pages may use the API from a browser. max_requests: answered at once.
+    trusted_proxies: addresses or networks of reverse proxies that are believed about their clients.
+    external_user_header, external_domain_header: headers in which those proxies name users whom they have
+    authenticated; empty: they cannot. traces: base URL of an OpenTelemetry collector (OTLP over HTTP) that spans are
+    sent to. audit: where the audit trail goes: "log" (in the state directory), "file:/PATH", URLs; nothing: there is
+    none. drain: seconds that a server which is to stop goes on answering while it says that it is not ready.
+    security_compliance, oauth2: see there.
     """
 
     state_dir: Path
@@ -84,6 +87,7 @@ class Settings(msgspec.Struct, kw_only=True):
     region: str = "RegionOne"
     #: How unified limits of domains and projects bound each other, as Keystone's enforcement models of these names do.
     limit_model: Literal["flat", "strict_two_level"] = "flat"
+    services: list[str] = msgspec.field(default_factory=lambda: [ALL])
     database: str = ""
     engine: str = "private"
     external_cidr: str = "203.0.113.0/24"
@@ -138,6 +142,11 @@ class Settings(msgspec.Struct, kw_only=True):
     def operator_socket(self) -> Path:
         """Where the operator's commands reach the running server."""
         return self.state_dir / "operator.sock"
+
+
+def served(room: str, chosen: Collection[str]) -> bool:
+    """Whether a room is among the chosen services."""
+    return ALL in chosen or room in chosen
 
 
 def load(state_dir: Path) -> Settings | None:

@@ -84,7 +84,8 @@ class RunningCloud(Doors):
         begin_at_this_version(self.settings)
         self.cloud.prepare()
         self.cloud.connect()
-        self.cloud.reconcilers.run_once("hosts")
+        if self.cloud.serves("container"):
+            self.cloud.reconcilers.run_once("hosts")
         if self.threads:
             self.cloud.start()
         else:

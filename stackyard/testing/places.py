@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stackyard.assemble import CONTRACTS, ROOMS
+from stackyard.assemble import ROOMS, contracts, rooms
 from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.declare.room import Room
 from stackyard.kernel.request.endpoints import Endpoint, endpoints
@@ -90,15 +90,16 @@ def place(name: str, action: str) -> Place:
 
 
 def _call(room: str, method: str) -> Calls:
-    methods = Contract(CONTRACTS[room]).methods if room in CONTRACTS else {}
+    carried = contracts(ROOMS)
+    methods = Contract(carried[room]).methods if room in carried else {}
     if method not in methods:
-        known = ", ".join(methods) or "drivers of " + ", ".join(CONTRACTS)
+        known = ", ".join(methods) or "drivers of " + ", ".join(carried)
         raise ValueError(f"no {room} driver has a method {method!r}; there are: {known}")
     return Calls({(room, method): _its_id})
 
 
 def _request(method: str, path: str) -> Requests:
-    if not any((each.method, each.path) == (method, path) for room in ROOMS for each in endpoints(room)):
+    if not any((each.method, each.path) == (method, path) for room in rooms() for each in endpoints(room)):
         raise ValueError(f"there is no {method} {path}: give a method and a path as /openapi.json has them")
     return Requests(method, path)
 
@@ -116,7 +117,7 @@ def _declared(name: str, action: str) -> Iterator[tuple[str, Place]]:
 
 
 def _resources() -> Iterator[tuple[Room, Resource]]:
-    return ((room, each) for room in ROOMS for each in room.resources)
+    return ((room, each) for room in rooms() for each in room.resources)
 
 
 def _verbs(room: Room, resource: Resource) -> dict[str, Requests]:

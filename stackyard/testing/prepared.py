@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from stackyard import __version__
-from stackyard.assemble import ROOMS
-from stackyard.kernel.settings import Settings
+from stackyard.assemble import rooms
+from stackyard.kernel.settings import ALL, Settings
 from stackyard.kernel.storage import branches, changes, migrations
 from stackyard.kernel.storage.database import Database
 
@@ -21,8 +21,10 @@ _FILE = "stackyard.db"
 
 
 def begin_at_this_version(settings: Settings) -> None:
-    """Give a new cloud an empty database that is migrated already."""
+    """Give a new cloud an empty database that is migrated already; not one that has the tables of some rooms only."""
     file = settings.state_dir / _FILE
+    if ALL not in settings.services:
+        return
     if settings.database_url == f"sqlite:///{file}" and not file.exists() and (migrated := _migrated()):
         file.write_bytes(migrated)
 
@@ -39,8 +41,8 @@ def _migrated() -> bytes | None:
         kept = kept_file()
         with suppress(OSError):
             return kept.read_bytes()
-        migrations.upgrade(database, ROOMS)
-        changes.install(database, ROOMS)
+        migrations.upgrade(database, rooms())
+        changes.install(database, rooms())
         database.close()
         made = (settings.state_dir / _FILE).read_bytes()
         with suppress(OSError):
@@ -57,7 +59,7 @@ def kept_file() -> Path:
 def _digest() -> str:
     """Changes with whatever the file depends on. Triggers are set anew at each start, so that they need not count."""
     found = hashlib.blake2b(__version__.encode(), digest_size=12)
-    for branch in branches.branches(ROOMS):
+    for branch in branches.branches(rooms()):
         for file in branch.files():
             found.update(f"{branch.label} {file.name}\n".encode())
             found.update(file.read_bytes())

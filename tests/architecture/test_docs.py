@@ -208,7 +208,7 @@ def test_what_the_extend_pages_tell_to_do_works(tmp_path: Path) -> None:
     for page in EXTEND:
         follow(page, copy)
     root = copy / "stackyard/assemble.py"
-    place = "from stackyard.rooms.application_catalog.room import ROOM as CATALOG\n\\1, CATALOG)"
+    place = '\\1, "application_catalog")'
     root.write_text(re.sub(r"^(ROOMS: .*)\)$", place, root.read_text(), count=1, flags=re.MULTILINE))
     (copy / "tests/test_catalog.py").write_text(CATALOG_TEST)
     made = [str(file) for page in EXTEND for file in made_by(page) if file.name.startswith("test_")]

@@ -33,8 +33,13 @@ LATER = {
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The modules of a new cloud's server once somebody has logged in and made a network."""
+    return modules(tmp_path_factory.mktemp("cloud"), "all")
+
+
+def modules(folder: Path, services: str) -> set[str]:
+    """The modules of a server of these services."""
     program = Path(__file__).with_name("serving.py")
-    words = [sys.executable, str(program), str(tmp_path_factory.mktemp("cloud"))]
+    words = [sys.executable, str(program), str(folder), services]
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout))
@@ -47,3 +52,10 @@ def test_a_server_that_answers_has_not_loaded(loaded: set[str], library: str) ->
 
 def test_what_a_server_needs_is_loaded_before_it_is_asked(loaded: set[str]) -> None:
     assert {"stackyard.rooms.identity.facade", "cryptography.fernet", "sqlalchemy.dialects.sqlite"} <= loaded
+
+
+@pytest.mark.parametrize("services", [("identity",), ("identity", "placement")], ids="+".join)
+def test_of_services_that_are_not_served_nothing_is_loaded(tmp_path: Path, services: tuple[str, ...]) -> None:
+    rooms = {name.split(".")[2] for name in modules(tmp_path, ",".join(services)) if name.count(".") > 1
+             and name.startswith("stackyard.rooms.")}  # fmt: skip
+    assert rooms == set(services)

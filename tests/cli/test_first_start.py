@@ -63,6 +63,9 @@ def test_another_choice_later_is_refused_and_changes_nothing(tmp_path: Path) -> 
         (["--audit", "file:here"], "write log, file:/absolute/path, or a URL"),
         (["--traces", "collector:4318"], "write it like http://"),
         (["--drain", "-1"], "from 0 to 600"),
+        (["--services", "keystone"], "--services keystone: there is no service 'keystone'; there are: all, identity"),
+        (["--services", "identity,container"], "container needs placement and image and network too"),
+        (["--services", "identity", "--nodes", "127.0.0.1:1"], "none of identity has use for other machines"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path, words: list[str], told: str) -> None:
@@ -114,19 +117,63 @@ def test_rules_for_passwords_and_the_form_of_tokens_can_be_chosen_at_any_start(t
     assert ended.security_compliance.password_expires_days is None
 
 
+def test_services_can_be_chosen_at_any_start_and_what_begins_to_be_served_is_checked(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    # Nothing of a host is looked at for identity: not the range, not the engine.
+    first = ["--services", "identity", "--external-cidr", "127.0.0.0/24", "--engine", "unix:///nowhere.sock"]
+    assert settle(asked(state, *first)).services == ["identity"]
+    for services, told in (("identity,network", "127.0.0.1 in it is"), ("identity,container", "container needs")):
+        with pytest.raises(CommandFailed, match=told):
+            settle(parser().parse_args(["up", "--state", str(state), "--services", services]))
+    assert settle(parser().parse_args(["up", "--state", str(state), "--services", "identity,image"])).services == [
+        "identity", "image",
+    ]  # fmt: skip
+    kept = load(state)
+    assert kept is not None
+    assert kept.services == ["identity", "image"]
+
+
+def test_a_cloud_without_containers_and_networks_is_anybodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    settle(asked(state, "--services", "identity,image"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main(["up", "--state", str(state), "--services", "all"]) == 2
+    assert "run it as root" in capsys.readouterr().err
+    assert main(["down", "--purge", "--state", str(state)]) == 0
+    assert not state.exists()
+
+
+def test_what_the_cloud_has_on_the_host_from_before_needs_root_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    settle(asked(state, "--services", "identity"))
+    (state / "network").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main(["down", "--purge", "--state", str(state)]) == 2
+    assert "run it as root" in capsys.readouterr().err
+    assert state.exists()
+
+
 def test_a_state_folder_too_deep_for_a_socket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="too long"):
         settle(asked(tmp_path / ("x" * 100)))
 
 
-@pytest.mark.parametrize("command", ["up", "down"])
 def test_what_changes_the_host_needs_root(
-    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert main([command, "--state", str(tmp_path / "state")]) == 2
+    state = ["--state", str(tmp_path / "state")]
+    assert main(["up", *state]) == 2
     assert "run it as root" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()
+    settle(asked(tmp_path / "state"))
+    assert main(["down", "--purge", *state]) == 2
+    assert "run it as root" in capsys.readouterr().err
+    assert load(tmp_path / "state") is not None
 
 
 @pytest.mark.parametrize("words", [["status"], ["why", "x"], ["check"], ["reconcile", "--once", "network"]])

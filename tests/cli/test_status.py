@@ -7,6 +7,7 @@ from stackyard.cli.status import lines
 STATUS: dict[str, Any] = {
     "base_url": "http://127.0.0.1:8800", "region": "RegionOne", "phase": "ready", "seconds": 3725.4, "pid": 7,
     "memory_mib": 100, "version": "0.1.0", "state_dir": "/state", "cloud_id": "ab12", "engine": "unix:///docker.sock",
+    "services": ["identity", "container"],
     "nodes": [{"name": "here", "connected": True}, {"name": "there", "connected": False}],
     "operations": {"running": 2}, "warnings": [], "health": {"database": "", "node": "node here is not connected"},
     "reconcilers": [
@@ -21,6 +22,8 @@ STATUS: dict[str, Any] = {
 def test_the_status_says_how_everything_is_in_a_line_each() -> None:
     said = "\n".join(lines(STATUS))
     assert "ready, up for 1 h 2 min" in said
+    assert "services     identity, container" in said
+    assert "engine       unix:///docker.sock" in said
     assert "here: connected" in said
     assert "there: gone" in said
     assert "ready        no: node: node here is not connected" in said
@@ -33,5 +36,6 @@ def test_the_status_says_how_everything_is_in_a_line_each() -> None:
 
 def test_what_stands_in_the_clouds_way_is_a_warning() -> None:
     assert lines({**STATUS, "warnings": ["The host's firewall drops forwarded packets."]})[-1].startswith("warning")
-    assert lines({**STATUS, "operations": {}})[8].endswith("nothing to do")
+    assert lines({**STATUS, "operations": {}})[9].endswith("nothing to do")
+    assert "engine" not in "".join(lines({**STATUS, "engine": None}))
     assert "ready        yes" in lines({**STATUS, "health": {"database": ""}})

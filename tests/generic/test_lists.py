@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.declare.resource import Field, Resource
 from stackyard.kernel.errors import Conflict
 from stackyard.kernel.request.endpoints import Endpoint, endpoints
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.thorough
 
 #: Every list that needs no object in its path.
 LISTS = [
-    each for room in ROOMS for each in endpoints(room)
+    each for room in rooms() for each in endpoints(room)
     if each.watches and "{" not in each.path
 ]  # fmt: skip
 #: Values that some filter might stumble over.

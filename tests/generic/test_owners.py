@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.request.endpoints import Endpoint, endpoints
 from tests.generic.matrix import persona_of
 from tests.kernel.stage import Stage, stage
@@ -21,7 +21,7 @@ def _makes_for_a_project(endpoint: Endpoint) -> bool:
     return bool(owner and owner.stored and not owner.null and endpoint.verb == "create")
 
 
-CREATES = [each for room in ROOMS for each in endpoints(room) if _makes_for_a_project(each)]
+CREATES = [each for room in rooms() for each in endpoints(room) if _makes_for_a_project(each)]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.declare.resource import Field, Resource
 from stackyard.kernel.declare.room import Room
 from stackyard.kernel.declare.versions import Version
@@ -17,8 +17,8 @@ from stackyard.kernel.request.routing import Router, choose
 from stackyard.kernel.request.shapes import Body, shown_names
 from tests.generic.answers import GOLDEN, current
 
-VERSIONED = [room for room in ROOMS if room.versions]
-ROUTER = Router((each for room in ROOMS for each in endpoints(room)), ROOMS)
+VERSIONED = [room for room in rooms() if room.versions]
+ROUTER = Router((each for room in rooms() for each in endpoints(room)), rooms())
 
 
 def _before(version: Version) -> Version:

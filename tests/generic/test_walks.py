@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.journal.audit import stuck
 from stackyard.kernel.storage.database import Record
@@ -21,7 +21,7 @@ from tests.kernel.scenarios import MOVES, SCENARIOS
 from tests.kernel.stage import Stage, stage
 
 LIVING = {
-    (room.name, resource.name): resource for room in ROOMS for resource in room.resources if resource.life is not None
+    (room.name, resource.name): resource for room in rooms() for resource in room.resources if resource.life is not None
 }
 Drift = Callable[[Stage, str], object]
 Move = Callable[[Stage, str], str]

@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.storage import branches
 from stackyard.kernel.storage.branches import Branch
 from stackyard.kernel.storage.database import Database, Transaction
@@ -136,7 +136,7 @@ def _parted(text: str) -> Iterator[str]:
 def _as_of(revisions: list[str], scratch: Path) -> Iterator[Branch]:
     """The branches as they ended with that version."""
     last: Mapping[str, str] = dict(each.rsplit("_", 1) for each in revisions)
-    for branch in branches.branches(ROOMS):
+    for branch in branches.branches(rooms()):
         folder = scratch / branch.label
         folder.mkdir()
         for each in branch.files():

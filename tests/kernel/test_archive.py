@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.cli.main import main
 from stackyard.cli.serve import only_server
 from stackyard.kernel.errors import BadRequest, Conflict
@@ -43,7 +43,7 @@ def at_rest(state: Path, database_url: str) -> Settings:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     database = Database(database_url)
-    migrations.upgrade(database, ROOMS)
+    migrations.upgrade(database, rooms())
     with database.write() as tx:
         NOTES.create(tx.connection)
         tx.insert(NOTES, {"number": 1})
@@ -96,7 +96,7 @@ def test_an_archive_brings_back_what_was_changed_since(settings: Settings, made:
     assert load(settings.state_dir) == settings
     assert (settings.state_dir / "logs" / "server.log").read_bytes() == b"line"
     database = Database(settings.database_url)
-    assert not migrations.upgrade(database, ROOMS)
+    assert not migrations.upgrade(database, rooms())
     database.close()
 
 

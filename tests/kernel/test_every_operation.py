@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.journal.crash import AFTER_EFFECT, AFTER_RECORD, BEFORE
 from stackyard.kernel.journal.tables import DONE, FAILED, OPERATIONS
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.thorough
 
 DECLARED = {
     (room.name, resource.name, action): resource
-    for room in ROOMS
+    for room in rooms()
     for resource in room.resources
     for action in resource.operations
 }

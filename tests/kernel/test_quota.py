@@ -189,7 +189,7 @@ def test_many_threads_of_several_servers_get_exactly_what_there_is(shop: Shop) -
     assert shop.used()["boxes"] == 20
 
 
-LIMITED = [each for room in stackyard.assemble.ROOMS for each in room.resources if each.quotas]
+LIMITED = [each for room in stackyard.assemble.rooms() for each in room.resources if each.quotas]
 
 
 @pytest.mark.parametrize("resource", LIMITED, ids=lambda each: each.name)

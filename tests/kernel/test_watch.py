@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.request.endpoints import endpoints
 from stackyard.kernel.storage import changes
 from stackyard.rooms.container.driver import Image
@@ -239,8 +239,8 @@ def test_a_change_that_is_forgotten_cannot_be_gone_on_from(tmp_path: Path) -> No
 
 
 def test_every_declared_collection_can_be_watched_but_those_of_mere_names() -> None:
-    watched = {id(each.watches) for room in ROOMS for each in endpoints(room) if each.watches}
-    others = {f"{room.name}.{each.name}" for room in ROOMS for each in room.resources if id(each) not in watched}
+    watched = {id(each.watches) for room in rooms() for each in endpoints(room) if each.watches}
+    others = {f"{room.name}.{each.name}" for room in rooms() for each in room.resources if id(each) not in watched}
     assert others == {"placement.resource_class", "placement.trait"}, "docs/kernel/api-front.md says which"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from stackyard.assemble import CONTRACTS
+from stackyard.assemble import ROOMS, contracts
 from stackyard.node.admission import Connect, dial
 from stackyard.node.agent import Agent
 from stackyard.node.home import Home
@@ -37,7 +37,7 @@ class Host:
         drivers = {
             "container": FakeContainers(self.worlds.container), "network": FakeNetworks("far", self.worlds.network),
         }  # fmt: skip
-        self.agent = Agent(self.home, drivers, CONTRACTS, lambda: FACTS, lambda states: None, every=0.2)
+        self.agent = Agent(self.home, drivers, contracts(ROOMS), lambda: FACTS, lambda states: None, every=0.2)
         self.agent.start()
         assert self._running.cloud.nodes.wait_for(self.name, 30)
         self._running.cloud.reconcilers.run_once("hosts")

@@ -305,7 +305,7 @@ def test_an_import_goes_on_and_fails_when_the_test_says_so(
         ("network", "freeze", r"no 'network' has an action 'freeze'; there are: .*network create"),
         ("image", "delete", r"there are image\.image and container\.image: say which"),
         ("network driver", "freeze", r"no network driver has a method 'freeze'; there are: .*ensure_network"),
-        ("weather driver", "rain", r"no weather driver .*drivers of container, network, image"),
+        ("weather driver", "rain", r"no weather driver .*drivers of image, network, container"),
         ("/networking/v2.0/rain", "GET", r"there is no GET /networking/v2.0/rain"),
     ],
 )
@@ -334,9 +334,9 @@ def test_only_a_drivers_call_can_fail_after_it_has_done_all(script: Transitions)
 
 
 def test_every_operation_of_every_room_can_be_scripted() -> None:
-    from stackyard.assemble import ROOMS
+    from stackyard.assemble import rooms
 
-    for room in ROOMS:
+    for room in rooms():
         for resource in room.resources:
             for action in resource.operations:
                 assert place(f"{room.name}.{resource.name}", action)

@@ -33,10 +33,14 @@ _READY, _INTERRUPT = "journal.ready", "journal.interrupt"
 
 
 class Book:
-    """Implements `work.Journal`. `registry` knows the declarations of the rooms it was given."""
+    """Implements `work.Journal`. `registry` knows the declarations of the rooms it was given. elsewhere: the names of
+    other rooms, whose operations are left alone here."""
 
-    def __init__(self, rooms: Iterable[Room], bulletin: Bulletin | None = None) -> None:
+    def __init__(
+        self, rooms: Iterable[Room], bulletin: Bulletin | None = None, elsewhere: tuple[str, ...] = ()
+    ) -> None:
         self.registry = Registry(rooms)
+        self.elsewhere = elsewhere
         self._bulletin = bulletin
         self._wakers: list[Callable[[], None]] = []
         self._interrupters: list[Hook] = []

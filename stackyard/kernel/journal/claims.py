@@ -6,6 +6,7 @@ Of all servers one writes at a time (Database.write), so what a claim has read s
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,14 +43,15 @@ class Claims:
 
     def _is_any_due(self) -> bool:
         """A look that finds nothing keeps nobody from writing."""
+        due, now = _due(self.book.elsewhere), self.services.clock.now()
         with self.services.database.read(held=False) as tx:
-            return tx.value(_DUE, now=self.services.clock.now(), server=self.server, most=1) is not None
+            return tx.value(due, now=now, server=self.server, most=1) is not None
 
     def _take(self, most: int) -> tuple[bool, list[Claim]]:
         """Whether some were due, and the claims of those that did not end here because they cannot run."""
         now = self.services.clock.now()
         with self.services.database.write() as tx:
-            found = tx.all(_NEXT, now=now, server=self.server, most=most)
+            found = tx.all(_next(self.book.elsewhere), now=now, server=self.server, most=most)
             opened = [self._opened(tx, self._claimed(each, now), now) for each in found]
         return bool(found), [claim for claim in opened if claim is not None]
 
@@ -152,7 +154,18 @@ class Claims:
         return found
 
 
-def _next(*columns: Any) -> Statement:
+@cache
+def _next(elsewhere: tuple[str, ...]) -> Statement:
+    return _first(elsewhere, OPERATIONS)
+
+
+@cache
+def _due(elsewhere: tuple[str, ...]) -> Statement:
+    return _first(elsewhere, OPERATIONS.c.number)
+
+
+def _first(elsewhere: tuple[str, ...], *columns: Any) -> Statement:
+    """What has been due for longest. elsewhere: rooms whose operations other servers perform."""
     older = OPERATIONS.alias("older")
     blocked = sa.exists().where(
         older.c.object_id == OPERATIONS.c.object_id,
@@ -161,9 +174,10 @@ def _next(*columns: Any) -> Statement:
     )
     # After a long pause of the machine our own leases may have run out although their threads live on.
     ours = sa.and_(OPERATIONS.c.state == RUNNING, OPERATIONS.c.server == parameter("server"))
+    others = [OPERATIONS.c.room.not_in(elsewhere)] if elsewhere else []
     return Statement(
         sa.select(*columns)
-        .where(OPERATIONS.c.due_at <= parameter("now"), ~blocked, ~ours)
+        .where(OPERATIONS.c.due_at <= parameter("now"), ~blocked, ~ours, *others)
         .order_by(OPERATIONS.c.due_at, OPERATIONS.c.number)
         .limit(parameter("most", sa.Integer()))
     )
@@ -172,7 +186,6 @@ def _next(*columns: Any) -> Statement:
 _CLAIMING = (
     "state", "server", "epoch", "due_at", "waits_for", "started_at", "crashes", "state_before", "record",
 )
-_NEXT, _DUE = _next(OPERATIONS), _next(OPERATIONS.c.number)
 _TAKE = Statement(sa.update(OPERATIONS).where(OPERATIONS.c.id == parameter("its_id")), sets=_CLAIMING)
 
 

@@ -84,10 +84,21 @@ def current(tx: Transaction) -> set[str]:
     return set(tx.connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
 
 
+def labels(tx: Transaction) -> set[str]:
+    """The branches that the database has tables of, by their labels."""
+    return {revision.rpartition("_")[0] for revision in current(tx)}
+
+
 def behind(database: Database, wanted: Sequence[Branch]) -> bool:
-    """Whether the database is not at the heads of these branches. Raises Unavailable."""
+    """Whether the database is not at the heads of these branches, or has others. Raises Unavailable."""
     with database.read() as tx:
         return current(tx) != _heads(wanted)
+
+
+def lacking(database: Database, wanted: Sequence[Branch]) -> bool:
+    """Whether the database is not at the heads of these branches; it may have others. Raises Unavailable."""
+    with database.read() as tx:
+        return not _heads(wanted) <= current(tx)
 
 
 def _heads(wanted: Sequence[Branch]) -> set[str]:

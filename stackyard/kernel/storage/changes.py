@@ -6,7 +6,7 @@ who may know of it. `watch` reads it.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -121,13 +121,15 @@ def deciding_columns(resource: Resource) -> list[str]:
 
 
 def install(database: Database, rooms: Iterable[Room]) -> None:
-    """Have every declared resource's table write the log. Idempotent; costs one look when there is nothing to do."""
-    wanted = dict(_statements(rooms, sqlite=database.is_sqlite))
+    """Have every declared resource's table write the log. Idempotent; costs one look when there is nothing to do. What
+    tables of other rooms write is left as it is."""
+    watched = _watched(rooms)
+    wanted = dict(_statements(watched, sqlite=database.is_sqlite))
     with database.read() as tx:
-        if _installed(tx, database.is_sqlite).keys() == wanted.keys():
+        if _installed(tx, watched, database.is_sqlite).keys() == wanted.keys():
             return
     with database.write() as tx:
-        present = _installed(tx, database.is_sqlite)
+        present = _installed(tx, watched, database.is_sqlite)
         if not database.is_sqlite:
             tx.connection.exec_driver_sql(_FUNCTION)
         for name in present.keys() - wanted.keys():
@@ -137,18 +139,18 @@ def install(database: Database, rooms: Iterable[Room]) -> None:
             tx.connection.exec_driver_sql(wanted[name])
 
 
-def _installed(tx: Transaction, sqlite: bool) -> dict[str, str]:
+def _installed(tx: Transaction, tables: Collection[str], sqlite: bool) -> dict[str, str]:
     found = (
         "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'watch$_%' ESCAPE '$'"
         if sqlite
         else "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
         "WHERE tgname LIKE 'watch$_%' ESCAPE '$' AND relnamespace = current_schema()::regnamespace"
     )
-    return {row[0]: row[1] for row in tx.connection.execute(sa.text(found))}
+    return {row[0]: row[1] for row in tx.connection.execute(sa.text(found)) if row[1] in tables}
 
 
-def _statements(rooms: Iterable[Room], *, sqlite: bool) -> Iterable[tuple[str, str]]:
-    for name, (key, columns) in _watched(rooms).items():
+def _statements(watched: Mapping[str, tuple[str, list[str]]], *, sqlite: bool) -> Iterable[tuple[str, str]]:
+    for name, (key, columns) in watched.items():
         kinds = ("created", "updated", "deleted") if sqlite else ("",)
         for kind in kinds:
             text = _sqlite(name, key, columns, kind) if sqlite else _postgres(name, key, columns)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from stackyard.kernel.declare.room import Room
 from stackyard.kernel.errors import Unavailable
-from stackyard.kernel.storage.branches import behind, branches, upgrade_branches
+from stackyard.kernel.storage.branches import branches, lacking, upgrade_branches
 from stackyard.kernel.storage.database import Database
 
 
@@ -21,9 +21,9 @@ def upgrade(database: Database, rooms: Iterable[Room]) -> bool:
 
 
 def trouble(database: Database, rooms: Iterable[Room]) -> str:
-    """Why the database cannot be used as it is, for people; empty when it can."""
+    """Why the database cannot be used by these rooms as it is, for people; empty when it can."""
     try:
-        return "the database is not at this version" if behind(database, branches(rooms)) else ""
+        return "the database is not at this version" if lacking(database, branches(rooms)) else ""
     except Unavailable as error:
         return error.for_operators
 

@@ -75,7 +75,8 @@ def unified_limits(work: Work, service: str, names: Sequence[str], project_id: s
 
 
 def register_services(work: Work, services: Sequence[tuple[str, str, str]]) -> None:
-    """Write services (type, name, path; it may hold {project_id}) and their endpoints into the catalog."""
+    """Have the catalog hold these services of the cloud (type, name, path; it may hold {project_id}), and no others of
+    the cloud's own."""
     seed.register_services(work, services)
 
 

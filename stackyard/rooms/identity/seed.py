@@ -109,9 +109,11 @@ def _grant(work: Work, held: dict[str, Record], owned: dict[str, Record]) -> Non
 
 
 def register_services(work: Work, services: Sequence[tuple[str, str, str]]) -> None:
-    """Write the catalog's rows for (type, name, path), three endpoints each; idempotent."""
+    """Have the catalog hold these services of the cloud, (type, name, path), three endpoints each, and no others of
+    the cloud's own; idempotent."""
     settings = work.services.settings
     for kind, name, path in services:
         catalogs.register(
             work.tx, region=settings.region, base_url=settings.base_url, service_type=kind, name=name, path=path
         )
+    catalogs.withdraw_others(work.tx, settings.region, [kind for kind, _, _ in services])

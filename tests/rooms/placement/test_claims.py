@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackyard.assemble import ROOMS
+from stackyard.assemble import rooms
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.errors import Conflict
 from stackyard.kernel.journal import Book
@@ -38,7 +38,7 @@ class Yard:
     def __post_init__(self) -> None:
         bound: Any = SimpleNamespace(base_url="", post=lambda *words: None, on=lambda *words: None)
         self.services = Services(
-            database=self.database, journal=Book(ROOMS, bound), policy=bound, clock=SystemClock(), nodes=bound,
+            database=self.database, journal=Book(rooms(), bound), policy=bound, clock=SystemClock(), nodes=bound,
             settings=bound, bound={}, signal=lambda name: None,
         )  # fmt: skip
 
@@ -73,7 +73,7 @@ def _consumer(name: str) -> Consumer:
 @contextmanager
 def _yard(url: str) -> Iterator[Yard]:
     database = Database(url)
-    migrations.upgrade(database, ROOMS)
+    migrations.upgrade(database, rooms())
     yield Yard(database)
     database.close()
 

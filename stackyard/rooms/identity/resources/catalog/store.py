@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from stackyard.rooms.identity.resources import region as regions
 from stackyard.rooms.identity.resources import service as services
 from stackyard.rooms.identity.resources.endpoint_filter import store as filters
 
+_INTERFACES = ("public", "internal", "admin")
 _PLACEHOLDER = re.compile(r"[%$]\((?:project_id|tenant_id)\)s")
 
 
@@ -66,7 +68,7 @@ def register(tx: Transaction, *, region: str, base_url: str, service_type: str, 
         tx.insert(services.SERVICE.table, {"id": service_id, "type": service_type, "name": name, "enabled": True})
     url = base_url + path.replace("{project_id}", "%(project_id)s")
     table = endpoints.ENDPOINT.table
-    for interface in ("public", "internal", "admin"):
+    for interface in _INTERFACES:
         endpoint_id = _lasting_id(region, service_type, interface)
         found = tx.get(table, id=endpoint_id)
         if found is None:
@@ -80,6 +82,19 @@ def register(tx: Transaction, *, region: str, base_url: str, service_type: str, 
             tx.insert(table, {"id": endpoint_id, **values})
         elif found.url != url:
             tx.update(table, {"url": url}, id=endpoint_id)
+
+
+def withdraw_others(tx: Transaction, region: str, kept: Collection[str]) -> None:
+    """Take back what `register` wrote of services of other types than these, so that nobody is sent where nobody
+    answers. What people have added to a service stays, and the service with it."""
+    service, endpoint = services.SERVICE.table, endpoints.ENDPOINT.table
+    for row in tx.all(sa.select(service.c.id, service.c.type).where(service.c.type.not_in(kept))):
+        if row.id != _lasting_id(region, row.type):
+            continue
+        for interface in _INTERFACES:
+            tx.delete(endpoint, id=_lasting_id(region, row.type, interface))
+        if not tx.find(endpoint, service_id=row.id):
+            tx.delete(service, id=row.id)
 
 
 def _lasting_id(*words: str) -> str:

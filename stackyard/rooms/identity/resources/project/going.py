@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from stackyard.kernel import purging
 from stackyard.kernel.errors import Conflict
+from stackyard.kernel.holdings import Holding
 from stackyard.kernel.steps import Refused, Steps
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
@@ -14,22 +15,32 @@ from stackyard.rooms.identity.resources.domain import rules as domain_rules
 from stackyard.rooms.identity.resources.project import resource, rules, store
 
 PURGE = "purge"
+_SERVE_FIRST = "It can go once all these services are served again: see `stackyard up --services`."
 
 
 def refuse_while_holding(work: Work, record: Record, project_ids: Sequence[str]) -> None:
     """Raise Conflict naming what the projects hold, so that it is never left to nobody."""
-    held = work.services.holdings.of(work.tx, project_ids)
+    if held := work.services.holdings.of(work.tx, project_ids):
+        remedy = "Delete these first, or delete all of it with ?cascade=true."
+        raise _holds(record, held, _SERVE_FIRST if any(not each.served for each in held) else remedy)
+
+
+def _refuse_out_of_reach(work: Work, record: Record, project_ids: Sequence[str]) -> None:
+    """Raise Conflict naming what nobody could remove, because its service is not served."""
+    held = [each for each in work.services.holdings.of(work.tx, project_ids) if not each.served]
     if held:
-        what = "domain" if record.is_domain else "project"
-        raise Conflict(
-            f"Cannot delete {what} {record.id}: it still holds {'; '.join(str(each) for each in held)}.",
-            remedy="Delete these first, or delete all of it with ?cascade=true.",
-        )
+        raise _holds(record, held, _SERVE_FIRST)
+
+
+def _holds(record: Record, held: Sequence[Holding], remedy: str) -> Conflict:
+    what, named = "domain" if record.is_domain else "project", "; ".join(map(str, held))
+    return Conflict(f"Cannot delete {what} {record.id}: it still holds {named}.", remedy=remedy)
 
 
 def accept(work: Work, record: Record, projects: Sequence[Record]) -> None:
     """Accept that a project or domain goes with everything it holds and with these projects below it, the lowest first.
     All are disabled at once, so that nothing is added meanwhile."""
+    _refuse_out_of_reach(work, record, [each.id for each in (*projects, record)])
     for each in (*projects, record):
         rows.mutable(domains.DOMAIN if each.is_domain else resource.PROJECT, each)
     for each in (*projects, record):
