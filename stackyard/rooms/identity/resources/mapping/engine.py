@@ -1,8 +1,9 @@
 """The mapping engine: what rules make of an assertion. Pure functions; nothing is looked up and nothing is kept.
 
 Rules merge as Keystone's do: every rule whose conditions all hold contributes; the first user counts, groups add up,
-the last projects count. Two things differ: a placeholder inside a text stands for exactly one value (Keystone writes
-Python's list into it), and what is filtered keeps the assertion's order.
+the last projects count, and so does the domain of what comes last of all. Two things differ: a placeholder inside a
+text stands for exactly one value (Keystone writes Python's list into it), and what is filtered keeps the assertion's
+order.
 """
 
 import ast
@@ -145,9 +146,9 @@ def _matches(condition: Condition, value: str) -> bool:
 
 def _let_through(condition: Condition, asserted: Sequence[str], matches: list[str]) -> Sequence[str]:
     if condition.test == "whitelist":
-        return matches
+        return list(dict.fromkeys(matches))
     if condition.test == "blacklist":
-        return [each for each in asserted if each not in matches]
+        return list(dict.fromkeys(each for each in asserted if each not in matches))
     return list(asserted)
 
 
@@ -163,8 +164,6 @@ def _with_values(local: Mapping[str, Any], rule: Rule, values: list[Sequence[str
     for name, value in local.items():
         if name in _LISTS:
             found[name] = _several(value, rule, values)
-        elif name == "projects_json":
-            found[name] = _one(value if value.startswith("{") else f"{{{value}}}", rule, values)
         else:
             found[name] = filled(value, lambda text: _one(text, rule, values))
     return found
@@ -207,7 +206,7 @@ def _listed(text: str) -> list[str]:
 
 def _gather(gathered: _Gathered, rule: Rule, local: Mapping[str, Any], version: str) -> None:
     domain = _domain(local.get("domain"))
-    gathered.domain = domain or gathered.domain
+    gathered.domain = domain
     gathered.user = gathered.user or local.get("user", {})
     gathered.group_ids |= dict.fromkeys(local.get("group_ids", ()))
     gathered.groups |= dict.fromkeys(_groups(rule, local, domain))

@@ -128,12 +128,20 @@ def _local(raw: Mapping[str, Any], path: str, version: str) -> Mapping[str, Any]
     }  # fmt: skip
     if version == "3.0":
         members["projects_json"] = _TEXT
-    parsed: Mapping[str, Any] = Object(members).parse(raw, path, True)
+    parsed: dict[str, Any] = Object(members).parse(raw, path, True)
     if "group" in parsed:
         _check_group(parsed["group"], f"{path}.group")
-    if "projects_json" in parsed and not _JSON_PLACEHOLDER.fullmatch(parsed["projects_json"]):
-        raise invalid(f"{path}.projects_json", "must be one placeholder, such as {0}: the value itself is the JSON.")
+    if "projects_json" in parsed:
+        parsed["projects_json"] = _json_placeholder(parsed["projects_json"], f"{path}.projects_json")
     return parsed
+
+
+def _json_placeholder(text: str, path: str) -> str:
+    """With its braces, which may be left out here."""
+    found = _JSON_PLACEHOLDER.fullmatch(text)
+    if found is None:
+        raise invalid(path, "must be one placeholder, such as {0}: the value itself is the JSON.")
+    return f"{{{found.group(1)}}}"
 
 
 def _check_group(group: Mapping[str, Any], path: str) -> None:
