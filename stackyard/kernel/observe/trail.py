@@ -8,12 +8,10 @@ what it had to drop is counted.
 
 import logging
 import platform
-import time
 import uuid
+from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from queue import Full, Queue
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +75,9 @@ class Trail:
         self._sinks = sinks
         self._server = server
         self._count = count
-        self._waiting: Queue[_Answered | None] = Queue(MOST_WAITING)
-        self._closing = Event()
+        self._waiting: deque[_Answered] = deque()
+        self._is_due = False
+        self._due, self._closing = Event(), Event()
         self._thread = Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
@@ -93,13 +92,16 @@ class Trail:
             given=call.given if call else None, answer=reply.body, noted=reply.noted,
         )  # fmt: skip
         encoded = reply.data if reply.body is None and "json" in reply.content_type else None
-        try:
-            self._waiting.put_nowait(_Answered(
-                datetime.now(UTC), endpoint, exchange.caller, exchange.request_id, request.remote_address,
-                request.headers.get("user-agent", ""), reply.status, asked, encoded,
-            ))  # fmt: skip
-        except Full:
+        if len(self._waiting) >= MOST_WAITING:
             self._count("lost", len(self._sinks))
+            return
+        self._waiting.append(_Answered(
+            datetime.now(UTC), endpoint, exchange.caller, exchange.request_id, request.remote_address,
+            request.headers.get("user-agent", ""), reply.status, asked, encoded,
+        ))  # fmt: skip
+        if not self._is_due:
+            self._is_due = True
+            self._due.set()
 
     def reopen(self) -> None:
         """Go on in the files of their names, when another program has put the old ones aside."""
@@ -108,26 +110,28 @@ class Trail:
 
     def close(self, patience: float = 3.0) -> None:
         """Deliver what is left, for a few seconds at most."""
-        end = time.monotonic() + patience
         self._closing.set()
-        with suppress(Full):
-            self._waiting.put(None, timeout=patience)
-        self._thread.join(max(0.0, end - time.monotonic()))
+        self._due.set()
+        self._thread.join(patience)
         for each in self._sinks:
             each.close()
 
     def _run(self) -> None:
-        is_over = False
-        while not is_over:
-            answered = [self._waiting.get()]
+        while not self._closing.is_set():
+            self._due.wait()
             # Together with what comes meanwhile: to be woken for each would cost the requests more than the events do.
             self._closing.wait(_GATHER)
-            while not self._waiting.empty():
-                answered.append(self._waiting.get())
-            is_over = None in answered
-            notifications = [told for each in answered if each is not None and (told := self._notification(each))]
-            for sink in self._sinks if notifications else ():
-                sink.put(notifications)
+            self._due.clear()
+            # First this, then what waits: who comes in between makes it due again.
+            self._is_due = False
+            self._deliver()
+        self._deliver()
+
+    def _deliver(self) -> None:
+        answered = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        notifications = [told for each in answered if (told := self._notification(each))]
+        for sink in self._sinks if notifications else ():
+            sink.put(notifications)
 
     def _notification(self, answered: _Answered) -> bytes | None:
         try:
