@@ -2,12 +2,14 @@
 
 They could run one at a time in any case (docs/decisions/0004-one-writer.md). A thread for each would cost more in
 handing the turn to each other than the work itself does; here those that came during one commit are done in a row and
-share the next, and the event loop is woken once for all of them.
+share the next, and the event loop is woken once for all of them; so is the thread for all that came in one turn of
+the loop.
 """
 
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
@@ -30,15 +32,27 @@ class Writes:
     def __init__(self, chain: Chain, longest: float = 0.01) -> None:
         self._chain = chain
         self._longest = longest
-        self._queue: SimpleQueue[_Asked | None] = SimpleQueue()
+        self._coming: list[_Asked] = []
+        self._queue: SimpleQueue[list[_Asked] | None] = SimpleQueue()
+        #: What the thread has before it.
+        self._row: deque[_Asked] = deque()
         self._thread = threading.Thread(target=self._work, name="writes", daemon=True)
         self._thread.start()
 
     async def run(self, exchange: Exchange) -> Result:
-        """What the request's handler returned, once it is durable. Raises what it raised."""
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Asked(exchange, answer))
+        """What the request's handler returned, once it is durable. Raises what it raised. For one event loop at a
+        time."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
+        if not self._coming:
+            loop.call_soon(self._hand_over)
+        self._coming.append(_Asked(exchange, answer))
         return await answer
+
+    def _hand_over(self) -> None:
+        """Those that came in one turn of the loop go together: to wake the thread costs more than to do one."""
+        coming, self._coming = self._coming, []
+        self._queue.put(coming)
 
     def close(self) -> None:
         """Do what has been asked, and end."""
@@ -46,38 +60,46 @@ class Writes:
         self._thread.join()
 
     def _work(self) -> None:
-        while (first := self._queue.get()) is not None:
-            taken = [first]
-            try:
-                results = self._chain.services.database.write_each(self._blocks(taken))
-            except Exception as error:
-                results = [error] * len(taken)
-            _deliver(taken, results)
+        while (row := self._queue.get()) is not None:
+            self._row.extend(row)
+            while self._row:
+                taken: list[_Asked] = []
+                try:
+                    results = self._chain.services.database.write_each(self._blocks(taken))
+                except Exception as error:
+                    results = [error] * len(taken)
+                _deliver(taken, results)
 
     def _blocks(self, taken: list[_Asked]) -> Iterator[Callable[[Transaction], Result]]:
-        """The first one, and those that have come while others were done; each is taken when its turn has come."""
+        """The next one, and those that are there or come while others are done; each is taken when its turn has
+        come."""
         end = time.monotonic() + self._longest
-        yield self._block(taken[0].exchange)
-        while time.monotonic() < end:
-            try:
-                asked = self._queue.get_nowait()
-            except Empty:
+        while not taken or time.monotonic() < end:
+            if not self._row and not self._has_come():
                 return
-            if asked is None:
-                self._queue.put(None)
-                return
-            taken.append(asked)
-            yield self._block(asked.exchange)
+            taken.append(self._row.popleft())
+            yield self._block(taken[-1].exchange)
+
+    def _has_come(self) -> bool:
+        try:
+            row = self._queue.get_nowait()
+        except Empty:
+            return False
+        if row is None:
+            # It is the end, but only of what follows.
+            self._queue.put(None)
+            return False
+        self._row.extend(row)
+        return True
 
     def _block(self, exchange: Exchange) -> Callable[[Transaction], Result]:
         return lambda tx: self._chain.write(exchange, tx)
 
 
 def _deliver(taken: Sequence[_Asked], results: Sequence[Result | Exception]) -> None:
-    """Tell those who wait, each loop once."""
+    """Tell those who wait, all at once."""
     waiting = list(zip(taken, results, strict=True))
-    for loop in {asked.answer.get_loop() for asked in taken}:
-        loop.call_soon_threadsafe(_settle, [each for each in waiting if each[0].answer.get_loop() is loop])
+    taken[0].answer.get_loop().call_soon_threadsafe(_settle, waiting)
 
 
 def _settle(waiting: Sequence[tuple[_Asked, Result | Exception]]) -> None:
