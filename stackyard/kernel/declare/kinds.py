@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from stackyard.kernel.errors import BadRequest
@@ -193,11 +194,17 @@ def Cidr() -> Kind:
         try:
             if not isinstance(value, str) or "/" not in value:
                 raise ValueError
-            return str(ipaddress.ip_network(value, strict=False))
+            return _network(value)
         except ValueError:
             raise invalid(path, f"{_shown(value)} is not a valid IP network in CIDR notation.") from None
 
     return Kind(parse, {"type": "string", "format": "cidr"}, "text", 50)
+
+
+@lru_cache(4096)
+def _network(text: str) -> str:
+    """A network as it is stored. Most clouds know few, again and again."""
+    return str(ipaddress.ip_network(text, strict=False))
 
 
 def MacAddress() -> Kind:

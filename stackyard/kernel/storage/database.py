@@ -138,13 +138,8 @@ class Transaction:
         """The first row of a select, or None. `values`: a Statement's parameters."""
         if isinstance(statement, Statement) and statement.pays():
             compiled, cursor = self._run(statement, values)
-            row = cursor.fetchone()
-            if row is None:
-                return None
-            if cursor.fetchone() is not None:
-                # SQLite would keep the snapshot of a statement whose rows are not all fetched.
-                cursor.fetchall()
-            return compiled.records(cursor, (row,))[0]
+            row = _first(cursor)
+            return None if row is None else compiled.records(cursor, (row,))[0]
         found = self.connection.execute(_expression(statement, values))
         first = found.first()
         return None if first is None else Record(zip(found.keys(), first, strict=True))
@@ -160,10 +155,11 @@ class Transaction:
 
     def value(self, statement: Executable | Statement, /, **values: Any) -> Any:
         """The first column of the first row of a select, or None. `values`: a Statement's parameters."""
-        if isinstance(statement, Statement):
-            found = self.one(statement, **values)
-            return None if found is None else next(iter(found.values()))
-        return self.connection.execute(statement).scalar()
+        if isinstance(statement, Statement) and statement.pays():
+            compiled, cursor = self._run(statement, values)
+            row = _first(cursor)
+            return None if row is None else compiled.value(cursor, row)
+        return self.connection.execute(_expression(statement, values)).scalar()
 
     def run(self, statement: Statement, /, **values: Any) -> int:
         """Run a Statement that writes; how many rows it touched."""
@@ -231,6 +227,14 @@ class Transaction:
         """Run what `after_commit` collected. Called by Database.write only."""
         for hook in self._after:
             hook()
+
+
+def _first(cursor: Any) -> Any:
+    row = cursor.fetchone()
+    if row is not None and cursor.fetchone() is not None:
+        # SQLite would keep the snapshot of a statement whose rows are not all fetched.
+        cursor.fetchall()
+    return row
 
 
 def first_before(tx: Transaction, source: sa.Table, moment: datetime, most: int) -> list[int]:

@@ -97,6 +97,15 @@ class Compiled:
                 each[name] = convert(each[name])
         return records
 
+    def value(self, cursor: Any, row: Sequence[Any]) -> Any:
+        """The first value of a row of the cursor, in Python's form."""
+        conversions = self._conversions
+        if conversions is None:
+            conversions = self._read_description(cursor.description)
+        if conversions and conversions[0][0] == self._names[0]:
+            return conversions[0][1](row[0])
+        return row[0]
+
     def _read_description(self, description: Sequence[Any]) -> list[tuple[str, _Convert]]:
         """Names and conversions; drivers tell a column's type only with a result."""
         self._names = tuple(each[0] for each in description)

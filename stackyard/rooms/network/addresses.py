@@ -93,31 +93,31 @@ def number(address: str) -> int:
 
 def within(address: str, cidr: str) -> bool:
     """Whether the address lies in the range."""
-    ip, net = ipaddress.ip_address(address), ipaddress.ip_network(cidr)
+    ip, net = ipaddress.ip_address(address), network(cidr)
     return ip.version == net.version and ip in net
 
 
 def with_prefix(address: str, cidr: str) -> str:
     """An address with the prefix length of its subnet."""
-    return f"{address}/{ipaddress.ip_network(cidr).prefixlen}"
+    return f"{address}/{network(cidr).prefixlen}"
 
 
 def overlap(one: str, other: str) -> bool:
     """Whether two ranges share an address."""
-    a, b = ipaddress.ip_network(one), ipaddress.ip_network(other)
+    a, b = network(one), network(other)
     return a.version == b.version and a.overlaps(b)
 
 
 def contains(outer: str, inner: str) -> bool:
     """Whether one range lies in another."""
-    a, b = ipaddress.ip_network(outer), ipaddress.ip_network(inner)
+    a, b = network(outer), network(inner)
     return a.version == b.version and a.prefixlen <= b.prefixlen and a.overlaps(b)
 
 
 def free_range(prefixes: Iterable[str], length: int, taken: Iterable[str]) -> str | None:
     """The lowest range of this prefix length in the prefixes that overlaps with none taken."""
-    held = sorted((int(each.network_address), int(each.broadcast_address)) for each in map(ipaddress.ip_network, taken))
-    for prefix in map(ipaddress.ip_network, prefixes):
+    held = sorted((int(each.network_address), int(each.broadcast_address)) for each in map(network, taken))
+    for prefix in map(network, prefixes):
         size = 1 << (prefix.max_prefixlen - length)
         start, last = int(prefix.network_address), int(prefix.broadcast_address)
         for first, end in held:
@@ -130,5 +130,5 @@ def free_range(prefixes: Iterable[str], length: int, taken: Iterable[str]) -> st
 
 def weight(cidr: str) -> int:
     """What a range counts for in a pool's quota: IPv4 addresses, or IPv6 /64s (at least one)."""
-    net = ipaddress.ip_network(cidr)
+    net = network(cidr)
     return net.num_addresses if net.version == 4 else max(1, net.num_addresses >> 64)

@@ -72,6 +72,8 @@ def _mixed() -> BadRequest:
 
 
 def _merged(prefixes: list[str]) -> list[str]:
+    if len(prefixes) == 1:
+        return prefixes
     networks: list[Any] = [addresses.network(each) for each in prefixes]
     return [str(each) for each in ipaddress.collapse_addresses(networks)]
 
