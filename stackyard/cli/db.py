@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from stackyard import __version__
 from stackyard.cli.operator import CommandFailed
 from stackyard.kernel.errors import ApiError
 from stackyard.kernel.settings import Settings, load
@@ -15,7 +16,8 @@ def run(asked: argparse.Namespace) -> int:
     except ApiError as error:
         raise CommandFailed(error.for_operators) from error
     except OSError as error:
-        raise CommandFailed(str(error)) from error
+        where = error.filename or "the disk of the archive, or that of the state folder"
+        raise CommandFailed(f"{where}: {error.strerror}") from error
 
 
 def _cloud(state: Path) -> Settings:
@@ -26,7 +28,7 @@ def _cloud(state: Path) -> Settings:
 
 
 def _upgrade(asked: argparse.Namespace) -> int:
-    # Imported here because only this verb needs rooms.
+    # Imported here because not all verbs need rooms.
     from stackyard.assemble import kept, rooms
     from stackyard.cli.serve import only_server
     from stackyard.kernel.storage import migrations
@@ -60,11 +62,17 @@ def _backup(asked: argparse.Namespace) -> int:
 
 
 def _restore(asked: argparse.Namespace) -> int:
+    from stackyard.assemble import rooms
     from stackyard.cli.serve import only_server
-    from stackyard.kernel.storage import archive
+    from stackyard.kernel.storage import archive, migrations
 
     state = asked.state.absolute()
-    archive.read_manifest(asked.file)
+    said = archive.read_manifest(asked.file)
+    if unknown := migrations.unknown(said.revisions, rooms()):
+        raise CommandFailed(
+            f"Stackyard {said.stackyard} made the archive; its database has changes that this version, {__version__}, "
+            f"does not know ({', '.join(unknown)}): restore it with that version or a later one"
+        )
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_server(state):
         manifest = archive.restore(asked.file, state, asked.database)

@@ -11,6 +11,7 @@ from stackyard import __version__
 from stackyard.cli import db_options, identity_options, node_options, observe_options
 from stackyard.cli.arguments import rule, words
 from stackyard.cli.operator import CommandFailed
+from stackyard.kernel.settings import UnreadableSettings
 
 EPILOG = """\
 The first five minutes
@@ -161,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read the output has seen enough (`stackyard status | head`): no complaint, and none at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except CommandFailed as error:
+    except (CommandFailed, UnreadableSettings) as error:
         print(f"stackyard {asked.command}: {error}", file=sys.stderr)
         return 2
     except PermissionError as error:

@@ -15,6 +15,10 @@ FILE = "settings.json"
 ALL = "all"
 
 
+class UnreadableSettings(ValueError):
+    """The file that records a cloud's settings holds none."""
+
+
 class SecurityCompliance(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Rules for passwords and accounts, by Keystone's names in [security_compliance]. None: there is no such rule.
 
@@ -150,11 +154,16 @@ def served(room: str, chosen: Collection[str]) -> bool:
 
 
 def load(state_dir: Path) -> Settings | None:
-    """The recorded settings of a state directory, or None when there is no cloud yet."""
+    """The recorded settings of a state directory, or None when there is no cloud yet. Raises UnreadableSettings."""
+    path = state_dir / FILE
     try:
-        return msgspec.json.decode((state_dir / FILE).read_bytes(), type=Settings, dec_hook=_to_path)
+        return msgspec.json.decode(path.read_bytes(), type=Settings, dec_hook=_to_path)
     except FileNotFoundError:
         return None
+    except msgspec.DecodeError as error:
+        raise UnreadableSettings(
+            f"{path} holds no settings of a cloud: {error}. Mend it, or take the one in a backup (state/{FILE})"
+        ) from error
 
 
 def save(settings: Settings) -> None:

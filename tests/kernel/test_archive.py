@@ -2,10 +2,16 @@
 
 import hashlib
 import json
+import os
+import signal
+import sqlite3
 import stat
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,8 +22,9 @@ from stackyard.cli.main import main
 from stackyard.cli.serve import only_server
 from stackyard.kernel.errors import BadRequest, Conflict
 from stackyard.kernel.settings import Settings, load, save
-from stackyard.kernel.storage import archive, migrations
+from stackyard.kernel.storage import archive, migrations, snapshots
 from stackyard.kernel.storage.database import Database, table
+from stackyard.kernel.storage.scratch import scratch
 from stackyard.testing.postgres import postgres
 
 NOTES = table("notes", sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False))
@@ -148,6 +155,58 @@ def test_a_backup_of_a_busy_cloud_is_one_moment_of_it(settings: Settings, tmp_pa
     assert found[0] == 1
 
 
+@pytest.mark.parametrize("moment", ["put_back", "_put_in_place"])
+def test_after_a_restore_that_was_killed_one_more_makes_it_whole(
+    settings: Settings, made: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    note(settings.database_url, 2)
+    (settings.state_dir / "policy" / "1").write_bytes(b"newer")
+    with monkeypatch.context() as patched:
+        patched.setattr(archive if moment == "_put_in_place" else snapshots, moment, die)
+        killed(lambda: archive.restore(made, settings.state_dir))
+    assert len(list(settings.state_dir.glob(".archive-*"))) == 1
+    archive.restore(made, settings.state_dir)
+    assert notes(settings.database_url) == [1]
+    assert (settings.state_dir / "policy" / "1").read_bytes() == b"two"
+    assert not list(settings.state_dir.glob(".archive-*")), "keys and passwords are not left about"
+
+
+def test_a_backup_that_was_killed_leaves_no_archive_and_what_it_left_goes_with_the_next(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", die)
+        killed(lambda: archive.backup(settings, shelf / "cloud.tar", images=False))
+    assert not (shelf / "cloud.tar").exists()
+    archive.backup(settings, shelf / "cloud.tar")
+    assert [each.name for each in shelf.iterdir()] == ["cloud.tar"]
+    assert not list(settings.state_dir.glob(".archive-*"))
+
+
+def die(*arguments: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(what: Callable[[], object]) -> None:
+    """Do it in a process that dies of it."""
+    child = os.fork()
+    if not child:
+        try:
+            what()
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def test_two_at_once_leave_each_others_work_alone(tmp_path: Path) -> None:
+    with scratch(tmp_path) as one, scratch(tmp_path) as two:
+        assert one.is_dir()
+        assert two.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_on_a_shared_disk_are_in_the_archive(settings: Settings, tmp_path: Path) -> None:
     folder = settings.state_dir / "policy"
     folder.rename(tmp_path / "shared")
@@ -235,6 +294,78 @@ def test_the_commands_say_what_they_did_and_refuse_a_running_server(
             assert "another server uses" in capsys.readouterr().err
     assert main(["db", "restore", file, *state]) == 0
     assert "stackyard up" in capsys.readouterr().out
+
+
+def test_what_nobody_would_keep_is_not_replaced(settings: Settings, made: Path, tmp_path: Path) -> None:
+    """A fresh folder knows nothing of the database that it is told of, be it by the archive or by hand."""
+    note(settings.database_url, 2)
+    with pytest.raises(Conflict, match="holds something already"):
+        archive.restore(made, tmp_path / "fresh", settings.database_url)
+    assert notes(settings.database_url) == [1, 2]
+    assert not list((tmp_path / "fresh").iterdir())
+
+
+def test_an_archive_of_a_newer_version_is_refused(
+    settings: Settings, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = tmp_path / "newer.tar"
+    with tarfile.open(made) as tar, tarfile.open(newer, "w") as forged:
+        manifest = json.loads(tar.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        manifest |= {"stackyard": "9.1", "revisions": [*manifest["revisions"], "image_0999"]}
+        (tmp_path / "manifest").write_text(json.dumps(manifest))
+        forged.add(tmp_path / "manifest", "manifest.json")
+    assert main(["db", "restore", str(newer), "--state", str(settings.state_dir)]) == 2
+    said = capsys.readouterr().err
+    assert "Stackyard 9.1 made the archive" in said
+    assert "(image_0999)" in said
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The file of an SQLite database, whatever databases the tests are run on, with its archive beside its folder."""
+    state = tmp_path / "files"
+    save(Settings(state_dir=state))
+    for words in (["upgrade"], ["backup", str(tmp_path / "files.tar")]):
+        assert command(state, *words).returncode == 0
+    return state / "stackyard.db"
+
+
+def command(state: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """`stackyard db`, in a process of its own."""
+    whole = [sys.executable, "-m", "stackyard.cli.main", "db", *words, "--state", str(state)]
+    return subprocess.run(whole, check=False, capture_output=True, text=True)
+
+
+@pytest.mark.thorough
+def test_a_file_that_somebody_has_open_is_not_replaced(file: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(file)) as elsewhere:
+        assert elsewhere.execute("SELECT 1 FROM alembic_version").fetchone()
+        refused = command(file.parent, "restore", str(tmp_path / "files.tar"))
+    assert refused.returncode == 2
+    assert refused.stderr == f"stackyard db: A server uses the database {file}. Stop it first.\n"
+    assert command(file.parent, "restore", str(tmp_path / "files.tar")).returncode == 0
+
+
+@pytest.mark.thorough
+def test_a_damaged_file_is_not_lost_either(file: Path, tmp_path: Path) -> None:
+    damaged = b"no database" * 1000
+    file.write_bytes(damaged)
+    for words in (["restore", str(tmp_path / "files.tar")], ["backup", str(tmp_path / "more.tar")]):
+        refused = command(file.parent, *words)
+        assert refused.returncode == 2
+        assert f"The database {file} cannot be copied: file is not a database. If it is damaged, put" in refused.stderr
+    assert file.read_bytes() == damaged
+    file.rename(tmp_path / "damaged")
+    assert command(file.parent, "restore", str(tmp_path / "files.tar")).returncode == 0
+    assert command(file.parent, "upgrade").stdout.startswith("nothing to do")
+
+
+@pytest.mark.thorough
+def test_settings_that_cannot_be_read_are_said_to_be(file: Path, tmp_path: Path) -> None:
+    (file.parent / "settings.json").write_text("{")
+    refused = command(file.parent, "restore", str(tmp_path / "files.tar"))
+    assert refused.returncode == 2
+    assert f"{file.parent}/settings.json holds no settings of a cloud: Input data was truncated." in refused.stderr
 
 
 @pytest.mark.thorough

@@ -5,10 +5,11 @@ is whole, so linking it is enough to have it as it is while the server goes on.
 """
 
 import hashlib
+import lzma
 import os
 import shutil
 import tarfile
-import tempfile
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from stackyard.kernel.settings import FILE, Settings, load, save
 from stackyard.kernel.storage import snapshots
 from stackyard.kernel.storage.branches import current
 from stackyard.kernel.storage.database import Database
+from stackyard.kernel.storage.scratch import scratch
 
 MANIFEST, DATABASE, STATE = "manifest.json", "database", "state"
 _FORMAT = 1
@@ -56,19 +58,19 @@ def backup(settings: Settings, into: Path, *, images: bool = True) -> Manifest:
     Raises Conflict when the file exists, Unavailable, OSError."""
     if into.exists():
         raise Conflict(f"{into} exists already.", remedy="Choose another name.")
-    with _scratch(settings.state_dir) as scratch, _opened(settings.database_url) as database:
+    with scratch(settings.state_dir) as folder, _opened(settings.database_url) as database:
         # Linked before and after: an image that the database knows is in one of the two, whenever it came or went.
-        _collect(settings.state_dir, scratch / STATE, images)
-        snapshots.take(database, scratch / DATABASE)
-        _collect(settings.state_dir, scratch / STATE, images)
+        _collect(settings.state_dir, folder / STATE, images)
+        snapshots.take(database, folder / DATABASE)
+        _collect(settings.state_dir, folder / STATE, images)
         with database.read() as tx:
             revisions = sorted(current(tx))
         manifest = Manifest(
             format=_FORMAT, stackyard=__version__, made_at=datetime.now(UTC), cloud_id=settings.cloud_id,
             database=_kind(database), revisions=revisions,
-            files={each.relative_to(scratch).as_posix(): _entry(each) for each in _files(scratch)},
+            files={each.relative_to(folder).as_posix(): _entry(each) for each in _files(folder)},
         )  # fmt: skip
-        _write(scratch, manifest, into)
+        _write(folder, manifest, into)
     return manifest
 
 
@@ -84,29 +86,32 @@ def restore(archive: Path, state_dir: Path, database_url: str | None = None) -> 
 
     Nothing is touched before the whole archive was proved whole; what was there is kept, images excepted, in
     `before-restore-<moment>.tar` in the state folder. Whoever calls holds the lock on the folder. Raises BadRequest for
-    a damaged archive, Conflict while another server uses the database.
+    a damaged archive; Conflict while another server uses the database, or when it is not that of the folder's cloud
+    and holds something, which nobody would keep; Unavailable, OSError.
     """
     state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = load(state_dir)
-    with _scratch(state_dir) as scratch:
-        manifest = _unpack(archive, scratch)
-        settings = _settings(scratch, state_dir, known, database_url)
+    with scratch(state_dir) as folder:
+        manifest = _unpack(archive, folder)
+        settings = _settings(folder, state_dir, known, database_url)
         with _opened(settings.database_url) as database:
             if _kind(database) != manifest.database:
                 raise BadRequest(
                     f"The archive holds a database of the kind {manifest.database}; {_kind(database)} was chosen."
                 )
+            if known is None or settings.database != known.database:
+                snapshots.refuse_filled(database)
             if known is not None:
                 moment = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
                 backup(known, state_dir / f"before-restore-{moment}.tar", images=False)
-            snapshots.put_back(database, scratch / DATABASE)
-        _put_in_place(scratch / STATE, state_dir)
+            snapshots.put_back(database, folder / DATABASE)
+        _put_in_place(folder / STATE, state_dir)
         save(settings)
     return manifest
 
 
-def _settings(scratch: Path, state_dir: Path, known: Settings | None, database_url: str | None) -> Settings:
-    restored = load(scratch / STATE)
+def _settings(folder: Path, state_dir: Path, known: Settings | None, database_url: str | None) -> Settings:
+    restored = load(folder / STATE)
     if restored is None:
         raise BadRequest("The archive holds no settings.")
     chosen = database_url or (known.database if known else restored.database)
@@ -124,13 +129,6 @@ def _opened(url: str) -> Iterator[Database]:
         yield database
     finally:
         database.close()
-
-
-@contextmanager
-def _scratch(state_dir: Path) -> Iterator[Path]:
-    """A folder on the state's own disk, so that files can be linked into it and moved out of it."""
-    with tempfile.TemporaryDirectory(prefix=".archive-", dir=state_dir) as folder:
-        yield Path(folder)
 
 
 # ------------------------------------------------------------------------------------------------------------ writing
@@ -184,21 +182,23 @@ def _entry(path: Path) -> Entry:
         return Entry(size=path.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _write(scratch: Path, manifest: Manifest, into: Path) -> None:
-    (scratch / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
-    partial = into.with_name(into.name + ".new")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+def _write(folder: Path, manifest: Manifest, into: Path) -> None:
+    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+    with scratch(into.parent) as beside:
+        partial = beside / into.name
+        with _new(partial) as file:
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
                 for name in (MANIFEST, *manifest.files):
-                    tar.add(scratch / name, name, filter=_plain)
+                    tar.add(folder / name, name, filter=_plain)
             file.flush()
             os.fsync(file.fileno())
         # Never over a file that came meanwhile.
         os.link(partial, into)
-    finally:
-        partial.unlink(missing_ok=True)
+
+
+def _new(path: Path) -> IO[bytes]:
+    """A file that its owner alone can read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -216,8 +216,10 @@ def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(archive) as tar:
             yield tar
-    except (tarfile.TarError, EOFError) as error:
-        raise BadRequest(f"{archive} is no archive of a cloud, or was cut off: {error}") from error
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        # More than a line is about every kind of compression that it is not.
+        reason = str(error).splitlines()[0].rstrip(":")
+        raise BadRequest(f"{archive} is no archive of a cloud, or was cut off: {reason}") from error
 
 
 def _manifest(tar: tarfile.TarFile) -> Manifest:
@@ -260,7 +262,7 @@ def _is_inside(name: str) -> bool:
 
 def _copied(source: IO[bytes], target: Path) -> Entry:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with _new(target) as file:
         shutil.copyfileobj(source, file, 1 << 20)
         file.flush()
         os.fsync(file.fileno())

@@ -20,6 +20,12 @@ def upgrade(database: Database, rooms: Iterable[Room]) -> bool:
     return upgrade_branches(database, branches(rooms))
 
 
+def unknown(revisions: Iterable[str], rooms: Iterable[Room]) -> list[str]:
+    """Which of a database's revisions this version does not know: those of a newer one."""
+    known = {branch.revision(file) for branch in branches(rooms) for file in branch.files()}
+    return sorted(set(revisions) - known)
+
+
 def trouble(database: Database, rooms: Iterable[Room]) -> str:
     """Why the database cannot be used by these rooms as it is, for people; empty when it can."""
     try:

@@ -4,8 +4,8 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,20 @@ from stackyard.kernel.storage.database import Database
 #: What a restore puts before the dump: nothing of what was there stays, and all of it does if anything fails.
 _CLEAN = b"DROP SCHEMA public CASCADE; CREATE SCHEMA public;\n"
 
+#: Names something that a database holds, if it holds anything.
+_FIRST_OF_IT = {
+    "sqlite": "SELECT name FROM sqlite_master LIMIT 1",
+    "postgresql": "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace LIMIT 1",
+}
+
 
 def take(database: Database, into: Path) -> None:
     """Write a copy of one moment of the database into a new file, readable by its owner only. Others may go on reading
     and writing. Raises Unavailable."""
     os.close(os.open(into, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     if database.is_sqlite:
-        with closing(sqlite3.connect(_file(database))) as source, closing(sqlite3.connect(into)) as copy:
+        path = _file(database)
+        with _reported(path), closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(into)) as copy:
             source.backup(copy)
         return
     _run(database, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={into}")
@@ -42,6 +49,18 @@ def put_back(database: Database, source: Path) -> None:
     database.close()
 
 
+def refuse_filled(database: Database) -> None:
+    """Raises Conflict when there is anything in the database; Unavailable."""
+    with database.read() as tx:
+        holds = tx.value(sa.text(_FIRST_OF_IT[database.engine.dialect.name]))
+    database.close()
+    if holds:
+        raise Conflict(
+            "The database holds something already, which is not of the cloud in this folder and would be lost.",
+            remedy="Choose an empty one, or empty this one first.",
+        )
+
+
 def _file(database: Database) -> Path:
     name = sa.make_url(database.url).database
     if not name:
@@ -51,22 +70,43 @@ def _file(database: Database) -> Path:
 
 def _replace_file(path: Path, source: Path) -> None:
     scratch = path.with_name(path.name + ".new")
-    shutil.copyfile(source, scratch)
-    scratch.chmod(0o600)
-    with closing(sqlite3.connect(scratch)) as copy:
-        found = _checked(copy)
-    if found != "ok":
-        scratch.unlink()
-        raise Conflict(f"The copy of the database is damaged: {found}", remedy="Nothing was changed.")
-    with scratch.open("rb") as file:
-        os.fsync(file.fileno())
-    if path.exists():
-        # What only the log holds goes into the file, so that no log is left that belongs to another file.
-        with closing(sqlite3.connect(path)) as old:
-            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    scratch.replace(path)
+    try:
+        shutil.copyfile(source, scratch)
+        scratch.chmod(0o600)
+        with closing(sqlite3.connect(scratch)) as copy:
+            found = _checked(copy)
+        if found != "ok":
+            raise Conflict(f"The copy of the database is damaged: {found}", remedy="Nothing was changed.")
+        with scratch.open("rb") as file:
+            os.fsync(file.fileno())
+        _end_use(path)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _end_use(path: Path) -> None:
+    """Leave no log of a file that is to be replaced: it would be taken for the new one's. Raises Conflict when a server
+    has the file open, which only one that has it alone can end the log of."""
+    with _reported(path), closing(sqlite3.connect(path, timeout=0)) as old:
+        try:
+            old.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            raise Conflict(f"A server uses the database {path}.", remedy="Stop it first.") from error
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """What SQLite says of a file that it cannot read or write, for operators."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise Unavailable(
+            f"The database {path} cannot be copied: {error}.",
+            remedy="If it is damaged, put it elsewhere and restore a backup.",
+        ) from error
 
 
 def _checked(copy: sqlite3.Connection) -> str:
