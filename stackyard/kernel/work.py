@@ -114,7 +114,7 @@ class Services:
 @dataclass(kw_only=True)
 class Work:
     """One transaction on behalf of one caller. Rules, stores and facades take it first. `params`: the path's
-    placeholders; `query`: the raw query string, last value wins."""
+    placeholders; `query`: what the query string asks, last value wins; `query_string`: as it came."""
 
     tx: Transaction
     caller: Caller
@@ -124,6 +124,7 @@ class Work:
     base_url: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    query_string: str = ""
 
     @property
     def database(self) -> Database:

@@ -97,6 +97,23 @@ def test_an_unchanged_object_or_list_is_not_sent_again(toy: httpx.Client) -> Non
     assert {"X-Auth-Token", "Accept-Encoding"} <= set(changed.headers["Vary"].split(", "))
 
 
+def test_every_answer_tells_that_it_depends_on_the_token(toy: httpx.Client) -> None:
+    made = box(toy, name="v")
+    answers = [
+        toy.get(f"{BOXES}/{made['id']}"),
+        toy.get(f"{BOXES}/nothing"),
+        toy.get(BOXES, headers={"X-Auth-Token": ""}),
+        toy.delete(f"{BOXES}/{made['id']}"),
+    ]
+    assert [each.status_code for each in answers] == [200, 404, 401, 204]
+    assert all("X-Auth-Token" in each.headers["Vary"] for each in answers)
+
+
+def test_what_is_not_allowed_tells_what_is(toy: httpx.Client) -> None:
+    refused = toy.patch(BOXES)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, POST")
+
+
 def test_an_object_that_has_changed_since_is_not_changed_by_who_says_so(toy: httpx.Client) -> None:
     path = f"{BOXES}/{box(toy, name='a')['id']}"
     tag = toy.get(path).headers["ETag"]

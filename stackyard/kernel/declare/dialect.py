@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from stackyard.kernel.errors import ApiError
+from stackyard.kernel.errors import ApiError, BadRequest
 
 
 def iso_z(moment: datetime) -> str:
@@ -36,7 +36,8 @@ class Dialect:
     unknown_object: "policy" asks policy before saying 404, so that the forbidden get 403 whether it exists or not.
     text_filters: whether lists are narrowed by `name__contains` and the like. bare_flags: whether a boolean filter
     without a value (`?enabled`) asks for true.
-    unknown_filters: what happens to a query parameter nobody declared. strict: whether "true" may stand for true.
+    unknown_filters: what happens to a query parameter nobody declared. unknown_marker: what a marker of no object that
+    the caller can see is refused with. strict: whether "true" may stand for true.
     quota_status: what QuotaExceeded answers with.
     trailing_slash: whether /images/ is /images, or an object without an id, which is 404 (Glance).
     """
@@ -53,6 +54,7 @@ class Dialect:
     unknown_fields: Literal["refuse", "ignore", "keep"] = "refuse"
     unknown_object: Literal["404", "policy"] = "404"
     unknown_filters: Literal["refuse", "ignore"] = "ignore"
+    unknown_marker: type[ApiError] = BadRequest
     strict: bool = False
     timestamp: Callable[[datetime], str] = iso_z
     paging: bool = True

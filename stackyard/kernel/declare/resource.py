@@ -305,7 +305,8 @@ class Resource:
     owner_field: the stored field, if there is one of that name, that holds the owning project's id. goes_with_owner:
     which rows go with their owner without being in the way of its going. purge(work, record): how an object is removed
     when its owner goes, where `delete` would ask for more than that; may begin an operation (see kernel/purging.py).
-    unknown_fields: what happens to a body member that is not declared, where it differs from the dialect's habit.
+    unknown_fields, unknown_filters: what happens to a body member or a query parameter of lists that is not declared,
+    where it differs from the dialect's habit.
     unknown_first: verbs that answer 404 for what is not there before they ask policy, in a dialect that asks policy
     first. policy_for(record or input): the rules for this one, where some of the objects have others.
     headers(work, records): what an answer that shows these carries besides its body. create_answers: as for Action.
@@ -351,6 +352,7 @@ class Resource:
     goes_with_owner: Callable[[sa.Table], "sa.ColumnElement[bool]"] | None = None
     purge: Callable[["Work", Record], None] | None = None
     unknown_fields: Literal["refuse", "ignore", "keep"] | None = None
+    unknown_filters: Literal["refuse", "ignore"] | None = None
     create_status: int | None = None
     create_answers: Sequence[int] = ()
     update_status: int | None = None

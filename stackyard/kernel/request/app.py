@@ -218,6 +218,7 @@ def _request(req: falcon.asgi.Request, base_url: str, proxies: Proxies) -> Reque
         base_url=base_url,
         headers=headers,
         raw_query=parse_qsl(req.query_string, keep_blank_values=True) if req.query_string else [],
+        query_string=req.query_string,
         content_length=length,
         remote_address=address,
         proxied=proxied,

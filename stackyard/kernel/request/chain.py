@@ -19,6 +19,7 @@ from stackyard.kernel.errors import (
     ApiError,
     BadRequest,
     Forbidden,
+    MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
     QuotaExceeded,
@@ -38,6 +39,7 @@ from stackyard.kernel.request.endpoints import (
     rule_asked,
 )
 from stackyard.kernel.request.exchange import Reply, Request
+from stackyard.kernel.request.representation import varying
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.kernel.work import Services, Work
 
@@ -97,10 +99,12 @@ class Chain:
 
     def find_route(self, exchange: Exchange) -> None:
         """Which endpoints the path and method name. What does not exist is 401 to a stranger and 404 to others, so the
-        error waits for the token."""
+        error waits for the token, unless the path is for strangers."""
         try:
             exchange.candidates = self.router.candidates(exchange.request.method, exchange.request.path)
-        except ApiError:
+        except ApiError as error:
+            if isinstance(error, MethodNotAllowed) and self.router.is_public(exchange.request.path):
+                raise
             exchange.candidates = None
         public = exchange.candidates and exchange.candidates[0].token == "none"
         if (not public and _lacks_an_id(exchange)) or "\x00" in exchange.request.path:
@@ -191,6 +195,7 @@ class Chain:
             base_url=exchange.request.base_url,
             params=exchange.request.params,
             query=dict(exchange.request.raw_query),
+            query_string=exchange.request.query_string,
         )
 
     def find_and_allow(self, exchange: Exchange, work: Work) -> None:
@@ -333,6 +338,8 @@ class Chain:
         if exchange.room is not None and exchange.room.versions and exchange.version:
             for name, value in exchange.room.versions.headers(exchange.version).items():
                 reply.headers.setdefault(name, value)
+        if exchange.room is not None:
+            varying(reply.headers, "X-Auth-Token")
 
 
 def finished(endpoint: Endpoint, result: Callable[[], Any]) -> Reply:

@@ -307,7 +307,7 @@ def _list(room: Room, resource: Resource) -> Callable[[Work, Call], Any]:
         page = lists.page(work, resource, room.dialect, call.request.raw_query)
         shown = rendered(work, room, resource, page.records, _only(room, call.request))
         path = f"{work.base_url}{room.path}{resource.path.format_map(work.params)}"
-        links = room.dialect.list_extra(resource.many, *lists.urls(path, call.request.raw_query, page.next_marker))
+        links = room.dialect.list_extra(resource.many, *lists.urls(path, call.request.query_string, page.next_marker))
         return _with_headers(work, resource, page.records, {resource.many: shown, **links})
 
     return handle

@@ -10,10 +10,10 @@ from stackyard.kernel.storage.database import Record
 @dataclass(kw_only=True)
 class Request:
     """A request after routing. `params` are the path's placeholders, `query` the declared query fields (or all raw
-    ones, last value wins, when the route declares none), `body` the parsed and validated body (or the JSON as it came
-    when the route declares no fields), `stream` the unread body of a streaming route, in chunks. `proxied`: passed on
-    by a reverse proxy that the operator trusts: only then do headers tell who the client is. `certificate`: the
-    client's, as DER, if it has presented one that was verified."""
+    ones, last value wins, when the route declares none), `query_string` the query as it came, `body` the parsed and
+    validated body (or the JSON as it came when the route declares no fields), `stream` the unread body of a streaming
+    route, in chunks. `proxied`: passed on by a reverse proxy that the operator trusts: only then do headers tell who
+    the client is. `certificate`: the client's, as DER, if it has presented one that was verified."""
 
     method: str
     path: str
@@ -22,6 +22,7 @@ class Request:
     params: Mapping[str, str] = field(default_factory=dict)
     query: Record = field(default_factory=Record)
     raw_query: list[tuple[str, str]] = field(default_factory=list)
+    query_string: str = ""
     body: Any = None
     stream: Iterator[bytes] | None = None
     content_length: int | None = None

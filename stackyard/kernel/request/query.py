@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.dialect import Dialect
 from stackyard.kernel.declare.kinds import invalid
 from stackyard.kernel.declare.resource import Field, Resource
-from stackyard.kernel.errors import BadRequest
+from stackyard.kernel.errors import ApiError, BadRequest
 from stackyard.kernel.recent import Recent
 from stackyard.kernel.request.shapes import read_query
 from stackyard.kernel.storage.database import Json, Record
@@ -91,10 +91,11 @@ def _statements(caller: Caller, resource: Resource) -> _Known:
 
 
 def page(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> Page:
-    """The page that the query string asks for. Raises BadRequest for a bad limit, marker, sort or filter."""
+    """The page that the query string asks for. Raises BadRequest for a bad limit, sort or filter, and what the dialect
+    says for an unknown marker."""
     marker = dict(raw).get("marker") if dialect.paging else None
     listed = _listed(work, resource, dialect, [each for each in raw if each[0] != "marker"])
-    statement = listed.after(_after(work, resource, listed.keys, raw, marker)) if marker else listed.first
+    statement = listed.after(_after(work, resource, dialect, listed.keys, raw, marker)) if marker else listed.first
     return _cut(work.tx.all(statement), listed.limit, listed.backwards, resource.id_field, marker is not None)
 
 
@@ -102,22 +103,22 @@ def page_among(
     records: Sequence[Record], dialect: Dialect, raw: Sequence[tuple[str, str]], noun: str, key: str = "id"
 ) -> Page:
     """The page that the query string asks for of records that are at hand, in their order. Raises BadRequest for a bad
-    limit or marker."""
+    limit, and what the dialect says for an unknown marker."""
     asked = dict(raw)
     if marker := asked.get("marker"):
         place = next((index for index, each in enumerate(records) if each[key] == marker), None)
         if place is None:
-            raise _unknown_marker(marker, noun)
+            raise _unknown_marker(dialect, marker, noun)
         records = records[place + 1 :]
     return _cut(list(records), _limit(asked.get("limit"), dialect), False, key, marker is not None)
 
 
-def urls(path: str, raw: Sequence[tuple[str, str]], next_marker: str | None) -> tuple[str, str | None]:
-    """Where the page itself is, and where the next one is, if there is one."""
-    own = f"{path}?{urlencode(raw)}" if raw else path
+def urls(path: str, query: str, next_marker: str | None) -> tuple[str, str | None]:
+    """Where the page itself is, by the query string as it came, and where the next one is, if there is one."""
+    own = f"{path}?{query}" if query else path
     if next_marker is None:
         return own, None
-    kept = [each for each in raw if each[0] != "marker"]
+    kept = [each for each in parse_qsl(query, keep_blank_values=True) if each[0] != "marker"]
     return own, f"{path}?{urlencode([*kept, ('marker', next_marker)])}"
 
 
@@ -251,7 +252,12 @@ def _ordered(resource: Resource, name: str) -> Any:
 
 
 def _after(
-    work: Work, resource: Resource, keys: list[tuple[str, bool]], raw: Sequence[tuple[str, str]], marker: str
+    work: Work,
+    resource: Resource,
+    dialect: Dialect,
+    keys: list[tuple[str, bool]],
+    raw: Sequence[tuple[str, str]],
+    marker: str,
 ) -> Any:
     """Rows that come after the marker in this order: the first differing key decides."""
     columns = [_ordered(resource, name).label(f"k{index}") for index, (name, _) in enumerate(keys)]
@@ -260,7 +266,7 @@ def _after(
         known = resource.narrow(work, known, read_query(resource.list_query, raw, work.version))
     at = work.tx.one(known.with_only_columns(*columns))
     if at is None:
-        raise _unknown_marker(marker, resource.name)
+        raise _unknown_marker(dialect, marker, resource.name)
     alternatives = []
     for index, (name, ascending) in enumerate(keys):
         column, value = _ordered(resource, name), at[f"k{index}"]
@@ -269,8 +275,10 @@ def _after(
     return sa.or_(*alternatives)
 
 
-def _unknown_marker(marker: str, noun: str) -> BadRequest:
-    return BadRequest(f"The marker '{marker[:80]}' is no {noun} you can see.", field="marker", kind="MarkerNotFound")
+def _unknown_marker(dialect: Dialect, marker: str, noun: str) -> ApiError:
+    return dialect.unknown_marker(
+        f"The marker '{marker[:80]}' is no {noun} you can see.", field="marker", kind="MarkerNotFound"
+    )
 
 
 def _filtered(
@@ -297,7 +305,7 @@ def _narrowed(statement: Any, resource: Resource, dialect: Dialect, name: str, v
     each = resource.all_fields.get(base) if base in resource.texts else None
     if dialect.text_filters and operator in _TEXT_FILTERS and each is not None and each.filter and each.stored:
         return statement.where(_TEXT_FILTERS[operator](resource.table.c[base], values[-1]))
-    if dialect.unknown_filters == "refuse":
+    if (resource.unknown_filters or dialect.unknown_filters) == "refuse":
         raise BadRequest(f"'{name[:80]}' is not a filter of {resource.many}.", field=name, kind="HTTPBadRequest")
     return statement
 

@@ -56,11 +56,16 @@ class Router:
             )
         chosen = found.endpoints.get(method) or (found.endpoints.get("GET") if method == "HEAD" else None)
         if chosen is None:
-            allowed = ", ".join(sorted(found.endpoints))
+            allowed = ", ".join(sorted({*found.endpoints, *(["HEAD"] if "GET" in found.endpoints else [])}))
             raise MethodNotAllowed(
                 f"{method} is not allowed at {path[:200]}.", remedy=f"Allowed: {allowed}.", headers={"Allow": allowed}
             )
         return chosen
+
+    def is_public(self, path: str) -> bool:
+        """Whether nothing at this path asks for a token."""
+        found = _walk(self._root, _split(path), 0)
+        return found is not None and all(each.token == "none" for given in found.endpoints.values() for each in given)
 
 
 def _walk(at: _Segment, segments: list[str], index: int) -> _Segment | None:

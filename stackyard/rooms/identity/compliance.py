@@ -21,13 +21,13 @@ def check_strength(rules: SecurityCompliance, password: str) -> None:
 
 
 def expires_at(rules: SecurityCompliance, options: Mapping[str, Any], now: datetime, *, own: bool) -> datetime | None:
-    """When a password expires that is set now. `own`: by the user; one that an administrator sets may have to be
-    changed at the first login."""
+    """When a password expires that is set now, to the second. `own`: by the user; one that an administrator sets may
+    have to be changed at the first login."""
     if not own and rules.change_password_upon_first_use and not options.get("ignore_change_password_upon_first_use"):
         return now
     if rules.password_expires_days is None or options.get("ignore_password_expiry"):
         return None
-    return now + timedelta(days=rules.password_expires_days)
+    return now.replace(microsecond=0) + timedelta(days=rules.password_expires_days)
 
 
 def is_expired(user: Record, now: datetime) -> bool:

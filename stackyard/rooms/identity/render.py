@@ -5,7 +5,7 @@ from typing import Any
 
 from stackyard.kernel.declare.dialect import Dialect, iso_micro
 from stackyard.kernel.declare.resource import Field, Resource
-from stackyard.kernel.errors import ApiError
+from stackyard.kernel.errors import ApiError, NotFound
 from stackyard.kernel.request import query as lists
 from stackyard.kernel.request.shapes import show
 from stackyard.kernel.storage.database import Record
@@ -28,6 +28,7 @@ DIALECT = Dialect(
     update="PATCH",
     unknown_fields="keep",
     unknown_object="policy",
+    unknown_marker=NotFound,
     strict=True,
     timestamp=iso_micro,
     text_filters=True,
@@ -93,5 +94,5 @@ def listing(
     work: Work, plural: str, items: Sequence[Any], path: str, next_marker: str | None = None
 ) -> dict[str, Any]:
     """A list envelope with its links."""
-    own, following = lists.urls(url(work, path), [*work.query.items()], next_marker)
+    own, following = lists.urls(url(work, path), work.query_string, next_marker)
     return {plural: list(items), **_list_links(plural, own, following)}

@@ -196,6 +196,19 @@ def test_a_restricted_one_manages_no_others_and_an_unrestricted_one_does(person:
     assert not person.works(token)
 
 
+def test_credentials_for_a_project_end_with_any_role_of_their_owner_on_it(person: Person, admins: Admin) -> None:
+    role = admins.make("role", name=next(_NAMES))["id"]
+    elsewhere = admins.make("project", name=next(_NAMES))
+    admins.grant(f"projects/{elsewhere['id']}", f"users/{person.user['id']}", "member")
+    other = person.made(person.cloud.token(person.name, project_scope(elsewhere["name"]), "secret"))
+    made = person.made(roles=[{"name": "reader"}])
+    admins.do("PUT", f"/v3/{person.where}/users/{person.user['id']}/roles/{role}")
+    admins.do("DELETE", f"/v3/roles/{role}")
+    assert person.log_in(made).status_code == 401
+    listed = person.ask("GET", person.path, token=admins.token).json["application_credentials"]
+    assert [each["id"] for each in listed] == [other["id"]]
+
+
 def test_a_credential_made_with_fewer_roles_passes_on_no_more(person: Person) -> None:
     reader = person.token_of(person.made(unrestricted=True, roles=[{"name": "reader"}]))
     assert person.create(reader, roles=[{"name": "member"}]).status_code == 400

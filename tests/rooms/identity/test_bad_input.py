@@ -97,7 +97,7 @@ def test_a_query_is_answered_or_refused_in_the_apis_words(
     result = cloud.client.simulate_request(
         "GET", f"/identity/v3/{path}", params={name: value}, headers={"X-Auth-Token": token}
     )
-    assert result.status_code in (200, 400), result.text
+    assert result.status_code in (200, 400, *((404,) if name == "marker" else ())), result.text
 
 
 @given(st.binary(max_size=40))

@@ -102,6 +102,7 @@ def test_some_users_passwords_never_expire(start: Start, clock: MovableClock) ->
 def test_users_are_listed_by_when_their_passwords_expire(start: Start, clock: MovableClock) -> None:
     cloud, do = start(password_expires_days=30)
     at = do.make("user", name="ada", password="first")["password_expires_at"]
+    assert at.endswith(".000000")
 
     def listed(asked: str) -> list[str]:
         found = do.do("GET", f"/v3/users?password_expires_at={asked}").json["users"]

@@ -115,9 +115,23 @@ def test_only_texts_are_compared_as_texts(admins: Admin, family: Made) -> None:
 def test_a_marker_that_is_not_in_the_list_is_named(admins: Admin, family: Made) -> None:
     for path in lists(family):
         answer = admins.cloud.ask("GET", f"{path}?limit=1&marker={'0' * 32}", token=admins.token)
-        assert answer.status_code == 400
+        assert answer.status_code == 404
         assert "marker" in answer.json["error"]["message"]
         assert admins.cloud.ask("GET", f"{path}?limit=few", token=admins.token).status_code == 400
+
+
+def test_a_list_links_to_itself_as_it_was_asked_for(admins: Admin, family: Made) -> None:
+    user, scope = f"user.id={family['user']}", "scope.OS-INHERIT:inherited_to=projects"
+    for asked in (f"role_assignments?effective&{user}", f"role_assignments?{scope}", "users?name=a%20b&enabled"):
+        assert admins.do("GET", f"/v3/{asked}").json["links"]["self"].endswith(f"/v3/{asked}")
+
+
+@pytest.mark.parametrize("path", ["regions", "OS-EP-FILTER/endpoint_groups"])
+def test_some_lists_take_only_the_filters_that_they_know(admins: Admin, path: str) -> None:
+    refused = admins.cloud.ask("GET", f"/v3/{path}?nmae=x", token=admins.token)
+    assert (refused.status_code, "nmae" in refused.json["error"]["message"]) == (400, True)
+    admins.do("GET", f"/v3/{path}?limit=1")
+    admins.do("GET", "/v3/users?nmae=x")
 
 
 def test_people_are_found_by_when_their_passwords_expire(cloud: Cloud, do: Admin) -> None:

@@ -32,6 +32,13 @@ def ask(cloud: Cloud, form: str = "grant_type=client_credentials", basic: str = 
     return cloud.ask("POST", "/v3/OS-OAUTH2/token", form, **headers)
 
 
+def test_other_methods_are_refused_before_anybody_is_asked_who_they_are(shared: Cloud) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        refused = shared.ask(method, "/v3/OS-OAUTH2/token")
+        assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
+    assert shared.ask("PUT", "/v3/users").status_code == 401
+
+
 def test_an_application_credential_gets_a_bearer_token(shared: Cloud, client: dict[str, Any]) -> None:
     result = ask(shared, basic=f"{client['id']}:{client['secret']}")
     assert result.status_code == 200, result.text

@@ -80,6 +80,7 @@ REGION = Resource(
         fields.Extra(),
     ],
     visible=everyone,
+    unknown_filters="refuse",
     policy={
         "list": allow("list_regions", ANYONE),
         "show": allow("get_region", ANYONE),

@@ -8,7 +8,7 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render
 from stackyard.rooms.identity.resources import home
 
-_VARY = {"Vary": "X-Auth-Token, Accept"}
+_VARY = {"Vary": "Accept"}
 
 
 def _version(work: Work) -> dict[str, Any]:

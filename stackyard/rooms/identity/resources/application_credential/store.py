@@ -9,6 +9,7 @@ from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.storage.database import Record, Transaction
 from stackyard.rooms.identity.resources import access_rule
 from stackyard.rooms.identity.resources.application_credential import resource
+from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.group import store as groups
 
 
@@ -39,6 +40,15 @@ def remove_where_revoked(tx: Transaction, actor_type: str, actor_id: str, projec
     members = sa.select(groups.MEMBERSHIP.c.user_id).where(groups.MEMBERSHIP.c.group_id == actor_id)
     whose = table.c.user_id == actor_id if actor_type == "user" else table.c.user_id.in_(members)
     tx.execute(sa.delete(table).where(table.c.project_id == project_id, whose))
+
+
+def remove_with_role(tx: Transaction, role_id: str) -> None:
+    """Delete those of users for projects on which this role, which goes, is granted to them, as Keystone does."""
+    table, granted = resource.APPLICATION_CREDENTIAL.table, assignments.ASSIGNMENT.c
+    theirs = (granted.actor_type == "user", granted.actor_id == table.c.user_id)
+    there = (granted.target_type == "project", granted.target_id == table.c.project_id)
+    held = sa.select(granted.role_id).where(granted.role_id == role_id, *theirs, *there)
+    tx.execute(sa.delete(table).where(held.exists()))
 
 
 def remove_of_users(tx: Transaction, user_ids: Any) -> None:

@@ -45,7 +45,7 @@ def issued(tx: Transaction, attempt: Attempt, wanted: Wanted, proofs: Sequence[P
         proof = redeem(tx, attempt.services.clock, wanted.trust_id, proof)
     text, token = attempt.tokens.issue(tx, proof, _scope(tx, wanted, proof))
     services = attempt.tokens.catalogs.encoded(tx, token.caller.project_id) if catalog else None
-    headers = {"X-Subject-Token": text, "Vary": "X-Auth-Token"}
+    headers = {"X-Subject-Token": text}
     return Reply(status=201, body=told(token), data=body(token, services), headers=headers)
 
 

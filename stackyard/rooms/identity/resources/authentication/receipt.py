@@ -77,7 +77,7 @@ def issue(tx: Transaction, attempt: Attempt, user: Record, proof: Proof, require
         "issued_at": iso_micro(instant(issued)),
         "expires_at": iso_micro(instant(receipt.expires)),
     }
-    headers = {HEADER: text, "Vary": "X-Auth-Token", "WWW-Authenticate": f'Keystone uri="{_url(attempt)}"'}
+    headers = {HEADER: text, "WWW-Authenticate": f'Keystone uri="{_url(attempt)}"'}
     return Reply(status=401, body={"receipt": shown, "required_auth_methods": required}, headers=headers)
 
 

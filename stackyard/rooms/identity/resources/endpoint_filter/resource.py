@@ -37,6 +37,7 @@ ENDPOINT_GROUP = Resource(
     ],
     visible=everyone,
     unknown_fields="refuse",
+    unknown_filters="refuse",
     verbs=("list", "show", "create", "delete"),
     policy={
         "list": allow("list_endpoint_groups", ADMIN_OR_SYSTEM_READER),

@@ -11,6 +11,7 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.identity import render, rows
 from stackyard.rooms.identity.errors import denied
 from stackyard.rooms.identity.policies import members
+from stackyard.rooms.identity.resources.application_credential import store as application_credentials
 from stackyard.rooms.identity.resources.assignment import store as assignments
 from stackyard.rooms.identity.resources.domain import resource as domains
 from stackyard.rooms.identity.resources.role import resource, store
@@ -54,8 +55,9 @@ def update(work: Work, role: Record, changes: Record) -> Record:
 
 
 def delete(work: Work, role: Record, query: Record) -> None:
-    """Delete a role; nobody holds it any longer."""
+    """Delete a role; nobody holds it any longer, and application credentials of who held it on a project end."""
     rows.mutable(resource.ROLE, role)
+    application_credentials.remove_with_role(work.tx, role.id)
     assignments.remove_role(work.tx, role.id)
     store.forget(work.tx, role.id)
     kernel_rows.remove(work, resource.ROLE, role)
