@@ -11,7 +11,12 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import rsa
 from falcon.testing import Result
 
+from stackyard.kernel.errors import Unavailable
+from stackyard.kernel.work import SystemClock
 from stackyard.rooms.identity.reconcile import end_memberships
+from stackyard.rooms.identity.resources.federation import discovery
+from stackyard.rooms.identity.resources.federation.assertion import from_claims
+from stackyard.rooms.identity.resources.federation.connections import Oidc
 from stackyard.rooms.identity.resources.federation.oidc import AT_ONCE
 from tests.rooms.identity.cloud import Admin, Cloud, project_scope
 from tests.rooms.identity.conftest import MovableClock
@@ -309,6 +314,31 @@ def test_the_method_mapped_takes_a_scope_at_once(cloud: Cloud, acme: Provider, r
     answer = cloud.ask("POST", "/v3/auth/tokens", body, Authorization=f"Bearer {acme.token()}")
     assert answer.json["token"]["project"]["name"] == "demo"
     assert cloud.ask("POST", "/v3/auth/tokens", body).status_code == 401
+
+
+def test_a_claim_takes_no_other_claims_place() -> None:
+    claims = {"groups": ["dev"], "Groups": ["admin"], "e_mail": "a", "name": "jane"}
+    found = from_claims(claims, "OIDC-")
+    assert (found["OIDC-groups"], found["OIDC-Groups"]) == (["dev"], ["admin"])
+    assert "HTTP_OIDC_GROUPS" not in found
+    assert (found["HTTP_OIDC_E_MAIL"], found["HTTP_OIDC_NAME"]) == (["a"], ["jane"])
+
+
+def test_a_provider_cannot_send_the_clients_secret_through_the_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer = "https://acme.test"
+    published = {
+        "issuer": issuer,
+        "token_endpoint": "http://acme.test/token",
+        "jwks_uri": "https://acme.test/keys",
+        "userinfo_endpoint": "http://127.0.0.1:1/me",
+    }
+    monkeypatch.setattr(discovery, "get", lambda connection, url: published)
+    party = discovery.Published(Oidc(issuer=issuer, client_id="cloud"), SystemClock())
+    assert party.endpoint("jwks_uri") == published["jwks_uri"]
+    assert party.endpoint("userinfo_endpoint") == published["userinfo_endpoint"]
+    assert party.endpoint("introspection_endpoint") == ""
+    with pytest.raises(Unavailable, match="`token_endpoint` must begin with https://"):
+        party.endpoint("token_endpoint")
 
 
 def test_userinfo_tells_what_the_token_does_not(cloud: Cloud, acme: Provider, ready: dict[str, Any]) -> None:

@@ -188,6 +188,24 @@ def test_the_cookie_comes_back_with_the_providers_form(browser: Browser) -> None
     assert "HttpOnly; SameSite=None; Secure" in answer.headers["Set-Cookie"]
 
 
+def test_over_https_no_other_host_can_lay_the_cookie_of_a_login(browser: Browser, idp: SamlIdp) -> None:
+    browser.cloud.settings.public_url = "https://cloud.test"
+    asked = browser.begin()
+    assert browser.cookie.startswith("__Host-stackyard-websso-")
+    form, kept = idp.answer(asked, "jane", MAIL), browser.cookie
+    browser.cookie = kept.removeprefix("__Host-")
+    assert "not begun by this browser" in browser.refused(form)
+    browser.cookie = kept
+    assert browser.back(form).status_code == 200
+
+
+@pytest.mark.parametrize("other", ['seen={"a":1}', "k@ey=1", "bare", 'x="open', "=x", "a=1,b=2", "\xe9=1"])
+def test_a_cookie_of_somebody_else_is_no_hindrance(browser: Browser, idp: SamlIdp, other: str) -> None:
+    form = idp.answer(browser.begin(), "jane", MAIL)
+    browser.cookie = f"{other}; {browser.cookie}; {other}"
+    assert browser.back(form).status_code == 200
+
+
 def test_a_dashboard_must_be_named_and_trusted(corp: Cloud) -> None:
     assert corp.ask("GET", WEBSSO).status_code == 400
     assert corp.ask("GET", f"{WEBSSO}?origin=https://evil.test/").status_code == 403

@@ -21,11 +21,15 @@ _NEVER = {"authorization", "cookie", "x-auth-token", "x-subject-token", "x-servi
 
 
 def from_claims(claims: Mapping[str, Any], prefix: str) -> Assertion:
-    """The claims of a token, each under both of its names. Raises BadRequest for text that nothing can hold."""
+    """The claims of a token, each under both of its names; what two of them would be called alike, neither is: people
+    may write some of theirs themselves. Raises BadRequest for text that nothing can hold."""
     found: dict[str, list[str]] = {}
+    times = Counter(_variable(f"{prefix}{name}") for name in claims)
     for name, value in claims.items():
         if values := [_TEXT.parse(each, name, True) for each in _values(value)]:
-            found[f"{prefix}{name}"] = found[_variable(f"{prefix}{name}")] = values
+            found[f"{prefix}{name}"] = values
+            if times[variable := _variable(f"{prefix}{name}")] == 1:
+                found[variable] = values
     return found
 
 

@@ -15,6 +15,7 @@ import msgspec
 from stackyard.kernel.errors import Unauthorized, Unavailable
 from stackyard.kernel.work import Clock
 from stackyard.rooms.identity.resources.federation.connections import Oidc
+from stackyard.rooms.identity.resources.saml.sections import check_url
 
 _KEPT = timedelta(hours=1)
 _PAUSE = timedelta(seconds=5)
@@ -34,9 +35,18 @@ class Published:
         self._keys: tuple[datetime, Mapping[str, Any]] | None = None
 
     def endpoint(self, name: str) -> str:
-        """An address of the provider: the operator's word, else its own. Empty when it has none."""
+        """An address of the provider: the operator's word, else its own. Empty when it has none. Raises Unavailable for
+        one of its own that leads through the open: this cloud's secret would go there."""
         told: str = getattr(self.connection, name)
-        return told or str(self._described().get(name, ""))
+        if told:
+            return told
+        found = str(self._described().get(name, ""))
+        try:
+            check_url(name, found)
+        except ValueError as error:
+            said = f"The identity provider {self.connection.issuer} publishes an address that is not used: {error}."
+            raise Unavailable(said) from error
+        return found
 
     def key(self, key_id: str | None, algorithm: str) -> Any:
         """The public key of that id, for signatures of that kind; without an id, the only key there is. Raises

@@ -9,7 +9,6 @@ import hashlib
 import html
 import secrets
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from typing import ClassVar
 
 import msgspec
@@ -75,9 +74,9 @@ class SignIn:
         """The login of that state that this request ends: of the same browser and way, in time, and once. Raises
         Unauthorized."""
         try:
-            cookies = SimpleCookie(self.request.headers.get("cookie", ""))
-            login = msgspec.json.decode(self._secret().open(cookies[_name(state)].value), type=Login)
-        except (CookieError, KeyError, ValueError, msgspec.DecodeError, msgspec.ValidationError):
+            sealed = _cookie_of(self.request, self._name(state))
+            login = msgspec.json.decode(self._secret().open(sealed), type=Login)
+        except (ValueError, msgspec.DecodeError, msgspec.ValidationError):
             raise refused("it was not begun by this browser, or is too old") from None
         here = (self.way.provider.id, self.way.protocol.id)
         if login.state != state or (login.provider_id, login.protocol_id) != here:
@@ -132,16 +131,28 @@ class SignIn:
             raise Unavailable("This server has no secret to seal logins with.")
         return found
 
+    @property
+    def _secure(self) -> bool:
+        return self.work.base_url.startswith("https:")
+
+    def _name(self, state: str) -> str:
+        """Of a cookie of its own for each login, so that two windows do not disturb one another. Over HTTPS it is one
+        that browsers take from this host alone: another host of the domain cannot begin a login in its visitors' stead.
+        """
+        return f"{'__Host-' if self._secure else ''}{_COOKIE}-{_hashed(state)[:16]}"
+
     def _cookie(self, state: str, value: str, seconds: int) -> dict[str, str]:
-        secure = self.work.base_url.startswith("https:")
+        secure = self._secure
         goes = ("; SameSite=None" if secure else "") if self.by_form else "; SameSite=Lax"
         kept = f"Path=/; Max-Age={seconds}; HttpOnly{goes}{'; Secure' if secure else ''}"
-        return {"Set-Cookie": f"{_name(state)}={value}; {kept}"}
+        return {"Set-Cookie": f"{self._name(state)}={value}; {kept}"}
 
 
-def _name(state: str) -> str:
-    """Of a cookie of its own for each login, so that two windows do not disturb one another."""
-    return f"{_COOKIE}-{_hashed(state)[:16]}"
+def _cookie_of(request: Request, name: str) -> str:
+    """The value of a cookie, or nothing. Others on the same host put what they like beside it, so each is read for
+    itself (the standard library reads none after one that it does not know)."""
+    pairs = (each.strip().partition("=") for each in request.headers.get("cookie", "").split(";"))
+    return next((value for key, _, value in pairs if key == name), "")
 
 
 def _hashed(state: str) -> str:
