@@ -272,6 +272,22 @@ def test_projects_are_made_and_roles_given_and_taken_as_the_mapping_says(
     assert "captain" in log_in(cloud, acme.token(), 400).text
 
 
+def test_a_role_of_a_domain_is_given_on_projects_of_that_domain_alone(
+    cloud: Cloud, do: Admin, acme: Provider, ready: dict[str, Any]
+) -> None:
+    do.make("role", name="pilot", domain_id=ready["domain_id"])
+    project: dict[str, Any] = {"name": "lab", "roles": [{"name": "pilot"}]}
+    rules = [{"local": [{"user": {"name": "{0}"}, "projects": [project]}], "remote": [{"type": "OIDC-sub"}]}]
+    change = {"mapping": {"rules": rules, "schema_version": "2.0"}}
+    call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", change)
+    user = log_in(cloud, acme.token()).json["token"]["user"]["id"]
+    (given,) = do.do("GET", f"/v3/role_assignments?user.id={user}&include_names=true").json["role_assignments"]
+    assert (given["role"]["name"], given["scope"]["project"]["name"]) == ("pilot", "lab")
+    project["domain"] = {"name": "Default"}
+    call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", change)
+    assert "there is no such role" in log_in(cloud, acme.token(), 400).text
+
+
 def test_a_mapping_may_mean_a_user_of_this_cloud(
     cloud: Cloud, do: Admin, acme: Provider, ready: dict[str, Any]
 ) -> None:
@@ -434,9 +450,16 @@ def test_the_way_by_the_protocol_alone_leads_to_its_one_provider(
 
 
 def test_a_token_goes_to_no_dashboard_but_those_that_are_trusted(cloud: Cloud, browser: Browser) -> None:
-    for origin in ("https://evil.test/", DASHBOARD.rstrip("/"), f"{DASHBOARD}x"):
+    for origin in ("https://evil.test/", DASHBOARD.rstrip("/"), f"{DASHBOARD}x", f" {DASHBOARD}", f"x{DASHBOARD}"):
         assert cloud.ask("GET", f"{WEBSSO}?origin={origin}").status_code == 403
     assert cloud.ask("GET", WEBSSO).status_code == 400
+
+
+def test_a_dashboard_is_the_same_in_small_letters_and_in_capitals(cloud: Cloud, browser: Browser) -> None:
+    answer = cloud.ask("GET", f"{WEBSSO}?origin={DASHBOARD.replace('horizon', 'Horizon')}")
+    assert answer.status_code == 302
+    browser.cookie = answer.headers["Set-Cookie"].split(";")[0]
+    assert f'action="{DASHBOARD}"' in browser.back(agreed(answer.headers["Location"])).text
 
 
 def test_a_login_that_is_replayed_is_refused(acme: Provider, browser: Browser) -> None:

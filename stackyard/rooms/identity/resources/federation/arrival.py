@@ -144,18 +144,18 @@ def _vouch(work: Work, user: Record, provider_id: str, group_ids: Sequence[str],
 
 
 def _provision(work: Work, user: Record, provider: Record, mapped: Mapped) -> None:
-    wanted = [(each, _roles(work, each, user.domain_id)) for each in mapped.projects]
     held: set[str] = set()
-    for project, role_ids in wanted:
-        project_id = _project(work, project, provider.domain_id)
-        held.add(project_id)
-        _grant(work, user.id, project_id, role_ids, mapped.follows)
+    for each in mapped.projects:
+        project = _project(work, each, provider.domain_id)
+        held.add(project.id)
+        _grant(work, user.id, project.id, _roles(work, each, project.domain_id), mapped.follows)
     if mapped.follows:
         for project_id in assignments.projects_of_actor(work.tx, user.id) - held:
             _grant(work, user.id, project_id, (), True)
 
 
 def _roles(work: Work, project: Project, domain_id: str) -> list[str]:
+    """The ids of the roles: everybody's, or of the project's own domain."""
     found = []
     for name in project.roles:
         role = roles.by_name(work.tx, name) or roles.by_name(work.tx, name, domain_id)
@@ -165,14 +165,14 @@ def _roles(work: Work, project: Project, domain_id: str) -> list[str]:
     return found
 
 
-def _project(work: Work, wanted: Project, own_domain: str) -> str:
+def _project(work: Work, wanted: Project, own_domain: str) -> Record:
     domain_id = _domain(work, wanted.domain) if wanted.domain else own_domain
     found = work.tx.get(projects.PROJECT.table, name=wanted.name, domain_id=domain_id)
     if found is None:
         name = _fit(projects.PROJECT, "name", wanted.name)
         values = {"name": name, "domain_id": domain_id, "parent_id": domain_id}
         found = kernel_rows.insert(work, projects.PROJECT, values)
-    return str(found.id)
+    return found
 
 
 def _grant(work: Work, user_id: str, project_id: str, role_ids: Iterable[str], follows: bool) -> None:

@@ -102,16 +102,19 @@ class SignIn:
         return Reply(data=page.encode(), content_type="text/html; charset=utf-8", headers=headers)
 
     def origin(self) -> str:
-        """The dashboard that the request names. Raises BadRequest for none, Forbidden for one that is not trusted."""
+        """The dashboard that the request names, as the operator writes it: letters may be small or capital. Raises
+        BadRequest for none, Forbidden for one that is not trusted."""
         origin = str(self.request.query.get("origin", ""))
         if not origin:
             raise invalid("origin", "the dashboard that the token is for must be named.")
-        if origin not in vouched.parties_of(self.work.services).connections.trusted_dashboards:
+        named = vouched.parties_of(self.work.services).connections.trusted_dashboards
+        trusted = {each.casefold(): each for each in named}.get(origin.casefold())
+        if trusted is None:
             raise Forbidden(
                 f"{origin[:255]} is not a trusted dashboard host.",
                 remedy="The operator names them in federation.yaml, under trusted_dashboards.",
             )
-        return origin
+        return trusted
 
     def back(self) -> str:
         """Where the provider sends the browser back to."""
