@@ -276,11 +276,16 @@ def test_an_assertion_is_good_once_and_for_its_time(clouds: Clouds) -> None:
     assert "not good yet" in clouds.refused(assertion)
 
 
-def test_an_encrypted_one_is_the_same_one_however_often_it_is_encrypted(clouds: Clouds) -> None:
-    said = clouds.got()
+def east_reads(clouds: Clouds) -> x509.Certificate:
+    """What is to be encrypted to, for east to read it."""
     told = identity_verbs(clouds.east.services)["identity-metadata"]("west/saml2")["metadata"]
     (key,) = (each for each in etree.fromstring(told.encode())[0] if each.get("use") == "encryption")
-    certificate = x509.load_der_x509_certificate(base64.b64decode(key.findtext(f".//{name('ds:X509Certificate')}")))
+    return x509.load_der_x509_certificate(base64.b64decode(key.findtext(f".//{name('ds:X509Certificate')}")))
+
+
+def test_an_encrypted_one_is_the_same_one_however_often_it_is_encrypted(clouds: Clouds) -> None:
+    said = clouds.got()
+    certificate = east_reads(clouds)
 
     def encrypted() -> bytes:
         document = etree.fromstring(said)
@@ -491,10 +496,19 @@ def test_wrapping_what_is_signed_into_something_else_gains_nothing(clouds: Cloud
         b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
         b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>",
         b"<a>" + b" " * 300_000 + b"</a>",
+        b"<a><b " + b" ".join(b'c%d=""' % number for number in range(65)) + b"/></a>",
     ],
 )
 def test_what_is_no_assertion_is_refused(clouds: Clouds, hostile: bytes) -> None:
     assert clouds.bring(hostile).status_code == 401
+
+
+def test_what_would_take_long_to_sort_is_not_sorted(clouds: Clouds) -> None:
+    document = etree.fromstring(clouds.got())
+    wide = etree.SubElement(document.find(name("saml:Assertion")), "wide")
+    for number in range(65):
+        wide.set(f"a{number}", "")
+    assert "more than 64 attributes" in clouds.refused(etree.tostring(document))
 
 
 def test_a_body_of_json_vouches_for_nobody(clouds: Clouds) -> None:
@@ -535,12 +549,17 @@ def spoiled(document: Any, chance: random.Random) -> None:
 
 
 @pytest.mark.thorough
-def test_whatever_is_done_to_an_assertion_nobody_becomes_somebody_else(clouds: Clouds) -> None:
-    chance, good, taken = random.Random(7), clouds.got(), 0
+@pytest.mark.parametrize("encrypts", ["never", "before", "after"])
+def test_whatever_is_done_to_an_assertion_nobody_becomes_somebody_else(clouds: Clouds, encrypts: str) -> None:
+    chance, good, taken, certificate = random.Random(7), clouds.got(), 0, east_reads(clouds)
     for _ in range(1000):
         document = etree.fromstring(good)
+        if encrypts == "before":
+            put(document, certificate)
         for _ in range(chance.randrange(1, 4)):
             spoiled(document, chance)
+        if encrypts == "after" and document.find(name("saml:Assertion")) is not None:
+            put(document, certificate)
         answer = clouds.bring(etree.tostring(document))
         assert answer.status_code in (201, 401), answer.text
         if answer.status_code == 201:

@@ -1,7 +1,8 @@
 """XML of this room: built, read and signed by lxml and signxml, which are loaded with the first assertion.
 
 What is read is hostile: no document type, no entities, no network, no comments (a text with one in it has parts that
-are easily lost), no more than `LARGEST` bytes. Source: XML Signature Syntax and Processing 1.1.
+are easily lost), no more than `LARGEST` bytes, no element with more than `_WIDEST` attributes (to sort many, as a
+signature wants, takes seconds). Source: XML Signature Syntax and Processing 1.1.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Element = Any
 LARGEST = 256 * 1024
+_WIDEST = 64
 
 SPACES = {
     "saml": "urn:oasis:names:tc:SAML:2.0:assertion",
@@ -92,6 +94,8 @@ def parsed(raw: bytes) -> Element:
         raise ValueError("it is no XML") from error
     if root.getroottree().docinfo.doctype:
         raise ValueError("it has a document type, which is not taken")
+    if any(len(each.attrib) > _WIDEST for each in root.iter()):
+        raise ValueError(f"it has an element with more than {_WIDEST} attributes")
     return root
 
 
