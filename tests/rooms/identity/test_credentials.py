@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from falcon.testing import Result
 
+from stackyard.kernel.caller import service_caller
 from stackyard.rooms.identity.resources.credential.resource import CREDENTIAL
+from stackyard.rooms.identity.resources.credential.rules import access_id
+from stackyard.rooms.identity.resources.credential.sealing import seal
 from stackyard.rooms.identity.resources.ec2 import signatures
 from stackyard.rooms.identity.rotation import keys_of, rotate
 from tests.rooms.identity.cloud import SYSTEM, Admin, Cloud, project_scope
@@ -43,8 +46,8 @@ class Owner:
         credential: dict[str, Any] = result.json["credential"]
         return credential
 
-    def ec2(self, token: str | None = None) -> dict[str, Any]:
-        result = self.ask("POST", self.ec2_path, {"tenant_id": self.project}, token)
+    def ec2(self) -> dict[str, Any]:
+        result = self.ask("POST", self.ec2_path, {"tenant_id": self.project})
         assert result.status_code == 201, result.text
         credential: dict[str, Any] = result.json["credential"]
         return credential
@@ -175,31 +178,28 @@ def test_credentials_go_with_their_owner_and_their_project(owner: Owner, admins:
     assert admins.cloud.ask("GET", f"/v3/credentials/{made['id']}", token=admins.token).status_code == 404
 
 
-def test_a_program_reaches_the_credentials_of_its_project_only(owner: Owner) -> None:
-    seed, keys = owner.kept(type="totp", blob="GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), owner.ec2()
+@pytest.mark.parametrize("unrestricted", [False, True])
+def test_a_program_has_nothing_to_do_with_credentials(owner: Owner, unrestricted: bool) -> None:
+    kept, keys = owner.kept(project_id=owner.project), owner.ec2()
+    body = {"application_credential": {"name": next(_NAMES), "unrestricted": unrestricted}}
     path = f"/v3/users/{owner.id}/application_credentials"
-
-    def program(**values: Any) -> str:
-        body = {"application_credential": {"name": next(_NAMES), **values}}
-        made = owner.ask("POST", path, body).json["application_credential"]
-        given = {"application_credential": {"id": made["id"], "secret": made["secret"]}}
-        return str(owner.cloud.authenticate(given).headers["X-Subject-Token"])
-
-    restricted, free = program(), program(unrestricted=True)
-    assert owner.ask("GET", f"/v3/credentials/{seed['id']}", token=free).status_code == 403
-    assert owner.ask("GET", "/v3/credentials", token=free).json["credentials"] == []
-    note = owner.keep(free, project_id=owner.project).json["credential"]
-    listed = owner.ask("GET", "/v3/credentials", token=free).json["credentials"]
-    assert [each["id"] for each in listed] == [note["id"]]
-    assert owner.keep(free).status_code == 403
-    assert owner.ask("POST", owner.ec2_path, {"tenant_id": owner.project}, restricted).status_code == 403
-    (kept,) = owner.ask("GET", "/v3/credentials?type=ec2").json["credentials"]
-    body = {"credential": {"blob": json.dumps({"access": keys["access"], "secret": "known"})}}
-    assert owner.ask("PATCH", f"/v3/credentials/{kept['id']}", body, restricted).status_code == 403
-    derived = owner.ec2(free)
-    token = signed_in(owner, derived).json["token"]
-    assert token["application_credential"]["restricted"] is False
-    assert token["methods"] == ["ec2credential"]
+    made = owner.ask("POST", path, body).json["application_credential"]
+    given = {"application_credential": {"id": made["id"], "secret": made["secret"]}}
+    program = str(owner.cloud.authenticate(given).headers["X-Subject-Token"])
+    assert owner.ask("GET", "/v3/credentials", token=program).json["credentials"] == []
+    assert owner.keep(program, project_id=owner.project).status_code == 403
+    one, key = f"/v3/credentials/{kept['id']}", f"{owner.ec2_path}/{keys['access']}"
+    for method, where, change in (
+        ("GET", one, None),
+        ("PATCH", one, {"credential": {"blob": "other"}}),
+        ("DELETE", one, None),
+        ("GET", owner.ec2_path, None),
+        ("POST", owner.ec2_path, {"tenant_id": owner.project}),
+        ("GET", key, None),
+        ("DELETE", key, None),
+    ):
+        assert owner.ask(method, where, change, program).status_code == 403, where
+    assert owner.ask("GET", one).json["credential"]["blob"] == kept["blob"]
 
 
 def test_a_token_of_a_signed_request_manages_no_identity_and_gets_no_other(owner: Owner) -> None:
@@ -237,54 +237,15 @@ def test_nobody_says_by_whose_leave_a_credential_was_made(owner: Owner) -> None:
     assert signed_in(owner, keys).status_code == 200
 
 
-@pytest.mark.parametrize("impersonation", [True, False])
-def test_keys_made_with_a_trust_are_good_within_it_and_as_long_as_it_is(
-    owner: Owner, admins: Admin, impersonation: bool
-) -> None:
-    trustee = Owner(admins)
-    wanted = {
-        "trustor_user_id": owner.id, "trustee_user_id": trustee.id, "project_id": owner.project,
-        "impersonation": impersonation, "roles": [{"name": "member"}],
-    }  # fmt: skip
-    trust = owner.ask("POST", "/v3/OS-TRUST/trusts", {"trust": wanted}).json["trust"]
-    given = {"password": {"user": {"id": trustee.id, "password": "secret"}}}
-    token = owner.cloud.authenticate(given, {"OS-TRUST:trust": {"id": trust["id"]}}).headers["X-Subject-Token"]
-    whose = owner if impersonation else trustee
-    body = {"tenant_id": owner.project}
-    keys = owner.cloud.ask("POST", whose.ec2_path, body, token).json["credential"]
-    assert keys["trust_id"] == trust["id"]
-    assert owner.cloud.ask("POST", whose.ec2_path, {"tenant_id": trustee.project}, token).status_code == 403
-    got = signed_in(owner, keys).json["token"]
-    assert (got["user"]["id"], got["project"]["id"]) == (whose.id, owner.project)
-    assert got["OS-TRUST:trust"]["id"] == trust["id"]
-    path = f"/v3/credentials/{hashlib.sha256(keys['access'].encode()).hexdigest()}"
-    admins.do("PATCH", path, {"credential": {"project_id": trustee.project, "blob": _blob_of(admins, path)}})
-    asked = show_to_keystone(owner.cloud, request_of(keys, "2"), admins.token)
-    assert asked.status_code == 401
-    admins.do("PATCH", path, {"credential": {"project_id": owner.project}})
-    assert signed_in(owner, keys).status_code == 200
-    assert owner.ask("DELETE", f"/v3/OS-TRUST/trusts/{trust['id']}").status_code == 204
-    assert show_to_keystone(owner.cloud, request_of(keys, "2"), admins.token).status_code == 401
-
-
-def _blob_of(admins: Admin, path: str) -> str:
-    return str(admins.do("GET", path).json["credential"]["blob"])
-
-
-def test_keys_made_with_an_application_credential_end_with_it(owner: Owner, admins: Admin) -> None:
-    path, end = f"/v3/users/{owner.id}/application_credentials", datetime.now(UTC) + timedelta(minutes=5)
-    body = {"name": next(_NAMES), "unrestricted": True, "expires_at": end.isoformat()}
-    made = owner.ask("POST", path, {"application_credential": body}).json["application_credential"]
-    given = {"application_credential": {"id": made["id"], "secret": made["secret"]}}
-    keys = owner.ec2(str(owner.cloud.authenticate(given).headers["X-Subject-Token"]))
-    assert signed_in(owner, keys).json["token"]["expires_at"][:19] == end.isoformat()[:19]
-    clock = owner.cloud.clock
-    clock.ahead += timedelta(minutes=6)  # type: ignore[attr-defined]
-    try:
-        signed = request_of(keys, "2", Timestamp=now(minutes=6))
-        assert show_to_keystone(owner.cloud, signed, owner.cloud.token("admin")).status_code == 401
-    finally:
-        clock.ahead -= timedelta(minutes=6)  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", ["trust_id", "app_cred_id", "access_token_id"])
+def test_keys_of_a_version_in_which_a_leave_could_make_them_are_good_for_nothing(owner: Owner, name: str) -> None:
+    keys, services = owner.ec2(), owner.cloud.services
+    blob = json.dumps({"access": keys["access"], "secret": keys["secret"], name: "somebody's"})
+    with owner.cloud.database.write() as tx:
+        sealed = seal(services.work(tx, service_caller("test")), blob, "blob")
+        tx.update(CREDENTIAL.table, sealed, id=access_id(keys["access"]))
+    signed = request_of(keys, "2")
+    assert show_to_keystone(owner.cloud, signed, owner.cloud.token("admin")).status_code == 401
 
 
 # -- signatures --

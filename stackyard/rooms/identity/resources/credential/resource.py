@@ -16,17 +16,9 @@ READ = either(ADMIN_OR_SYSTEM_READER, _OWNER)
 WRITE = either(ADMIN, _OWNER)
 
 
-def within_delegation(caller: Caller, table: sa.Table) -> "sa.ColumnElement[bool] | None":
-    """A delegated token knows of credentials of its own project only. Of those that log somebody in, it knows the keys
-    that were made with the same leave: others would be good for more than was handed on, second factors for all."""
-    leave = delegation.leave_of(caller)
-    if leave is None:
-        return None
-    if caller.project_id is None:
-        return sa.false()
-    kind = sa.func.lower(table.c.type)
-    harmless = kind.not_in((rules.EC2, rules.TOTP)) | ((kind == rules.EC2) & (table.c.made_with == leave))
-    return (table.c.project_id == caller.project_id) & harmless
+def own(caller: Caller, table: sa.Table) -> "sa.ColumnElement[bool] | None":
+    """A token that acts by somebody's leave knows of none."""
+    return sa.false() if delegation.origin_of(caller) else None
 
 
 CREDENTIAL = Resource(
@@ -55,11 +47,11 @@ CREDENTIAL = Resource(
             doc="The secret itself, as its type has it; encrypted where it is kept.",
         ),
         Internal("key_id", Text(max=32), null=False, index=True, doc="The key that sealed the blob."),
-        Internal("made_with", Text(max=64), doc="The leave of the token it was made with; null: the owner's own."),
         Internal("used_step", Integer(), doc="The latest time step whose passcode was taken (totp)."),
         fields.Extra(),
     ],
-    visible=within_delegation,
+    visible=own,
+    within=rules.refuse_delegated,
     goes_with_owner=everything,
     load=rules.load,
     target=rules.target,

@@ -26,12 +26,8 @@ from stackyard.rooms.identity.rotation import keys_of
 EC2, TOTP = "ec2", "totp"
 #: Bytes that a seed of passcodes has at least: RFC 4226.
 _SEED = 16
-#: Members of an ec2 blob that say by whose leave it was made, and the API's names of what they were in the token.
-BOUNDS = {
-    "trust_id": "trust_id",
-    "app_cred_id": "application_credential_id",
-    "access_token_id": "access_token_id",
-}
+#: Members of an ec2 blob that said by whose leave it was made, when a leave was enough to make one.
+_LEAVES = ("trust_id", "app_cred_id", "access_token_id")
 
 
 def target(work: Work, credential: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -40,6 +36,13 @@ def target(work: Work, credential: Mapping[str, Any]) -> Mapping[str, Any]:
     if owner is None and not credential and "id" not in work.params:
         owner = work.caller.user_id
     return members({"target.credential.user_id": owner})
+
+
+def refuse_delegated(work: Work, params: Mapping[str, str]) -> None:
+    """Raise Forbidden where a token that acts by somebody's leave asks for a credential, as Keystone does: what it took
+    from here would outlast the leave, or be good for more."""
+    if "id" in params:
+        delegation.refuse_any(work)
 
 
 def narrow(work: Work, statement: Any, query: Record) -> Any:
@@ -51,46 +54,25 @@ def narrow(work: Work, statement: Any, query: Record) -> Any:
 
 def create(work: Work, wanted: Record) -> Record:
     """Keep a credential. Raises BadRequest for a blob that its type cannot have, Conflict for an access key that there
-    is."""
-    _check_leave(work, wanted)
+    is, Forbidden for a token that acts by somebody's leave."""
+    delegation.refuse_any(work)
     checked = _checked(wanted)
-    if _is_ec2(wanted):
-        delegation.refuse_restricted(work)
-        _check_bounds({}, _blob(wanted))
-        bounds = delegation.bounds(work)
-        checked["blob"] = _told({**_blob(wanted), **{name: bounds[of] for name, of in BOUNDS.items() if of in bounds}})
-        if store.by_id(work.tx, checked["id"]) is not None:
-            raise duplicate("credential", f"Duplicate entry found with access key of {checked['id']}")
-    made = {**checked, **seal(work, checked["blob"], "blob"), "made_with": delegation.leave_of(work.caller)}
-    return kernel_rows.insert(work, resource.CREDENTIAL, made)
+    if _is_ec2(wanted) and store.by_id(work.tx, checked["id"]) is not None:
+        raise duplicate("credential", f"Duplicate entry found with access key of {checked['id']}")
+    return kernel_rows.insert(work, resource.CREDENTIAL, {**checked, **seal(work, checked["blob"], "blob")})
 
 
 def update(work: Work, credential: Record, changes: Record) -> Record:
-    """Change a credential. Whose it becomes must be somebody for whom the caller may keep it; by whose leave it was
-    made stays."""
+    """Change a credential. Whose it becomes must be somebody for whom the caller may keep it."""
     before = {**credential, "blob": opened(work, credential)}
     after = Record({**before, **changes})
     if not work.allows("identity:update_credential", {**after, **target(work, after)}):
         raise Forbidden("You are not authorized to perform the requested action: identity:update_credential.")
-    _check_leave(work, after)
     checked = _checked(after)
-    if _is_ec2(after) and not _is_ec2(before):
-        # It would say nothing of the leave by which it was made.
-        delegation.refuse_any(work)
-    if _is_ec2(before) or _is_ec2(after):
-        delegation.refuse_restricted(work)
-        _check_bounds(_blob(before) if _is_ec2(before) else {}, _blob(after))
     rows.unchanged(credential, changes, "id")
     if "blob" in changes:
         changes.update(seal(work, checked["blob"], "blob"), used_step=None)
     return kernel_rows.change(work, resource.CREDENTIAL, credential, changes)
-
-
-def _check_bounds(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """By whose leave a credential was made, the cloud says: nobody else."""
-    for name in BOUNDS:
-        if (before.get(name) or None) != (after.get(name) or None):
-            raise invalid(f"blob.{name}", "is for the cloud to say: with what token the credential was made.")
 
 
 def opened(work: Work, credential: Record) -> str:
@@ -110,19 +92,6 @@ def load(work: Work, credentials: Sequence[Record]) -> None:
         each["opened"] = found.decode()
 
 
-def _check_leave(work: Work, credential: Mapping[str, Any]) -> None:
-    """Raise Forbidden for what a delegated token may not keep: what is not its project's, and what logs its user in."""
-    delegation.within_project(work, credential.get("project_id"))
-    if credential["type"].lower() == TOTP:
-        delegation.refuse_any(work)
-
-
-def within_leave(work: Work, credential: Record) -> bool:
-    """Whether the token may touch an ec2 credential: a delegated one those of its project that the same leave made."""
-    same = delegation.leave_of(work.caller) in (None, credential.made_with)
-    return same and delegation.may_reach(work, credential.project_id)
-
-
 def _is_ec2(credential: Mapping[str, Any]) -> bool:
     return bool(credential["type"].lower() == EC2)
 
@@ -135,7 +104,8 @@ def _checked(credential: Record) -> Record:
         return Record(credential)
     if not credential.get("project_id"):
         raise invalid("project_id", "is required for type ec2.")
-    return Record({**credential, "id": credential.get("id") or access_id(str(_blob(credential)["access"]))})
+    blob = _blob(credential)
+    return Record({**credential, "id": credential.get("id") or access_id(str(blob["access"]))})
 
 
 def access_id(access: str) -> str:
@@ -153,11 +123,14 @@ def _blob(credential: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("access", "secret"):
         if not isinstance(blob.get(name), str) or not blob[name]:
             raise invalid(f"blob.{name}", "is required for type ec2.")
+    if named := names_a_leave(blob):
+        raise invalid(f"blob.{named}", "is nothing to say: no leave is enough to make a credential.")
     return blob
 
 
-def _told(blob: dict[str, Any]) -> str:
-    return msgspec.json.encode(blob).decode()
+def names_a_leave(blob: Mapping[str, Any]) -> str | None:
+    """The member of an ec2 blob that says by whose leave it was made; such keys are good for nothing any more."""
+    return next((name for name in _LEAVES if blob.get(name)), None)
 
 
 def _check_seed(blob: str) -> None:

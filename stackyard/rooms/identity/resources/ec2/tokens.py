@@ -11,19 +11,14 @@ import msgspec
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.request.exchange import Reply, Request
 from stackyard.kernel.storage.database import Record, Transaction
-from stackyard.kernel.work import Clock, Work
+from stackyard.kernel.work import Work
 from stackyard.rooms.identity.errors import invalid, unauthenticated
-from stackyard.rooms.identity.resources.application_credential import store as application_credentials
 from stackyard.rooms.identity.resources.credential import rules, store
 from stackyard.rooms.identity.resources.ec2 import signatures
 from stackyard.rooms.identity.resources.token.body import body, told
-from stackyard.rooms.identity.resources.token.claims import SIGNED, Origin
+from stackyard.rooms.identity.resources.token.claims import SIGNED
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.token.tokens import Tokens, tokens_of
-from stackyard.rooms.identity.resources.trust import standing
-from stackyard.rooms.identity.resources.trust import store as trusts
-from stackyard.rooms.identity.resources.trust.redeeming import bounded
-from stackyard.rooms.identity.resources.trust.rights import user_of
 from stackyard.rooms.identity.resources.user import store as users
 
 #: How far the time in a request may be from now, either way: Keystone's `credential.auth_ttl`.
@@ -56,6 +51,8 @@ def _judged(work: Work, signed: Mapping[str, Any], sign: _Sign, *, subject: bool
     if credential is None or credential.type != "ec2":
         raise unauthenticated()
     blob: dict[str, Any] = msgspec.json.decode(rules.opened(work, credential))
+    if rules.names_a_leave(blob):
+        raise unauthenticated()
     given = str(signed.get("signature", "")).encode()
     try:
         good = [hmac.compare_digest(given, each.encode()) for each in sign(blob["secret"], signed)]
@@ -64,7 +61,7 @@ def _judged(work: Work, signed: Mapping[str, Any], sign: _Sign, *, subject: bool
     if not any(good):
         raise unauthenticated()
     _check_time(work, signed)
-    return _later(work, credential, blob, subject=subject)
+    return _later(work, credential, subject=subject)
 
 
 def _signed(request: Request) -> Mapping[str, Any]:
@@ -101,54 +98,21 @@ def _check_time(work: Work, signed: Mapping[str, Any]) -> None:
         raise unauthenticated()
 
 
-def _later(work: Work, credential: Record, blob: Mapping[str, Any], *, subject: bool) -> Callable[[], Reply]:
-    database, tokens, clock = work.database, tokens_of(work.services), work.services.clock
+def _later(work: Work, credential: Record, *, subject: bool) -> Callable[[], Reply]:
+    database, tokens = work.database, tokens_of(work.services)
 
     def issue() -> Reply:
         with database.read() as tx:
-            proof = _proof(tx, clock, credential, blob)
-            return _issued(tx, tokens, credential, proof, subject)
+            return _issued(tx, tokens, credential, subject)
 
     return issue
 
 
-def _issued(tx: Transaction, tokens: Tokens, credential: Record, proof: Proof, subject: bool) -> Reply:
-    text, token = tokens.issue(tx, proof, Scope("project", credential.project_id))
+def _issued(tx: Transaction, tokens: Tokens, credential: Record, subject: bool) -> Reply:
+    user, scope = users.by_id(tx, credential.user_id), Scope("project", credential.project_id)
+    if user is None:
+        raise unauthenticated()
+    text, token = tokens.issue(tx, Proof(user_id=user.id, generation=user.generation, methods=(SIGNED,)), scope)
     headers = {"X-Subject-Token": text} if subject else {}
     services = tokens.catalogs.encoded(tx, credential.project_id)
     return Reply(body=told(token), data=body(token, services), headers=headers)
-
-
-def _proof(tx: Transaction, clock: Clock, credential: Record, blob: Mapping[str, Any]) -> Proof:
-    """The owner, bounded by whatever bounded the token that the credential was made with."""
-    user = users.by_id(tx, credential.user_id)
-    if user is None:
-        raise unauthenticated()
-    bounds = {of: str(blob.get(name) or "") for name, of in rules.BOUNDS.items()}
-    origin = Origin(
-        trust_id=bounds["trust_id"],
-        application_credential_id=bounds["application_credential_id"],
-        access_token_id=bounds["access_token_id"],
-    )
-    source = application_credentials.by_id(tx, origin.application_credential_id)
-    until = int(source.expires_at.timestamp()) if source and source.expires_at else None
-    proof = Proof(
-        user_id=user.id,
-        generation=user.generation,
-        methods=(SIGNED,),
-        until=until,
-        scope=Scope("project", credential.project_id),
-        origin=origin,
-    )
-    return _within_trust(tx, clock, proof) if origin.trust_id else proof
-
-
-def _within_trust(tx: Transaction, clock: Clock, proof: Proof) -> Proof:
-    """With a trust's token, keys are made that are good for as long as the trust is; that uses none of its uses."""
-    trust = trusts.by_id(tx, proof.origin.trust_id)
-    if trust is None or user_of(trust) != proof.user_id or standing.is_over(trust, clock):
-        raise unauthenticated()
-    within = bounded(tx, trust, proof)
-    if within.scope != proof.scope:
-        raise unauthenticated()
-    return within

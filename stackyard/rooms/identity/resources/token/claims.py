@@ -27,6 +27,8 @@ _METHODS = (
 )
 #: The method of tokens that a signed request was exchanged for. The keys it is signed with are for one project.
 SIGNED = "ec2credential"
+#: Methods by which somebody's program comes, and not they: with less than they may do, or for less long.
+DELEGATED = frozenset({"application_credential", "oauth1", "oauth2_credential", SIGNED})
 _FORMAT = 1
 
 

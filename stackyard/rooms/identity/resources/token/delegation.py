@@ -8,8 +8,8 @@ from stackyard.kernel.errors import Forbidden
 from stackyard.kernel.work import Work
 
 #: Keys that sign requests are a leave as well, for one project: `signed_with` stands for them. This room admits none of
-#: their tokens, which may still be in the body of a request.
-_LEAVES = ("trust_id", "application_credential_id", "access_token_id", "signed_with")
+#: their tokens, which may still be in the body of a request. A client certificate is one for as long as it is good.
+_LEAVES = ("trust_id", "application_credential_id", "access_token_id", "signed_with", "certificate")
 
 
 def refuse_restricted(work: Work) -> None:
@@ -22,8 +22,8 @@ def refuse_restricted(work: Work) -> None:
 
 
 def refuse_all_but_application_credentials(work: Work, params: Mapping[str, Any]) -> None:
-    """Raise Forbidden for a token of a trust or of an OAuth access token."""
-    if _origin(work).keys() & {"trust_id", "access_token_id"}:
+    """Raise Forbidden for a token by any other leave than an application credential."""
+    if _origin(work).keys() - {"application_credential_id"}:
         raise Forbidden("A token issued via delegation may not manage this.", remedy="Use a token of your own.")
 
 
@@ -33,33 +33,12 @@ def refuse_any(work: Work) -> None:
         raise Forbidden("A token issued via delegation may not manage this.", remedy="Use a token of your own.")
 
 
-def may_reach(work: Work, project_id: str | None) -> bool:
-    """Whether the token may touch what is for that project: a delegated one stays in its own, and one without a project
-    has nothing."""
-    return not _origin(work) or (project_id is not None and project_id == work.caller.project_id)
-
-
-def within_project(work: Work, project_id: str | None) -> None:
-    """Raise Forbidden unless the token may touch what is for that project."""
-    if not may_reach(work, project_id):
-        raise Forbidden("The credential's project is not the one that the delegated token is for.")
-
-
-def leave_of(caller: Caller) -> str | None:
-    """The id of the leave by which a token acts; None for one's own."""
-    return next(iter(origin_of(caller).values()), None)
-
-
-def bounds(work: Work) -> dict[str, str]:
-    """By whose leave the token acts, as credentials made with it remember it; empty for the user's own."""
-    return _origin(work)
-
-
 def _origin(work: Work) -> dict[str, str]:
     return origin_of(work.caller)
 
 
 def origin_of(caller: Caller) -> dict[str, str]:
-    """By whose leave a token acts: the trust, application credential or access token by its id; empty for one's own."""
+    """By whose leave a token acts: the trust, application credential or access token by its id, keys, a certificate;
+    empty for one's own."""
     found: dict[str, str] = caller.token.get("origin", {})
     return {name: found[name] for name in _LEAVES if name in found}

@@ -242,6 +242,8 @@ def _about(
         about["origin"] = origin
     if SIGNED in claims.methods:
         about["origin"] = {**about.get("origin", {}), "signed_with": SIGNED}
+    if claims.certificate:
+        about["origin"] = {**about.get("origin", {}), "certificate": claims.certificate}
     if scope and domain:
         about["project"] = {"id": scope.id, "domain": {"id": domain.id}}
     elif scope:

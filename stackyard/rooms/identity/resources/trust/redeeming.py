@@ -30,10 +30,10 @@ def redeem(tx: Transaction, clock: Clock, trust_id: str, proof: Proof) -> Proof:
         raise Forbidden(str(error)) from error
     if not store.use(tx, trust.id):
         raise Forbidden(f"No remaining uses for trust: {trust.id}.")
-    return bounded(tx, trust, proof)
+    return _bounded(tx, trust, proof)
 
 
-def bounded(tx: Transaction, trust: Record, proof: Proof) -> Proof:
+def _bounded(tx: Transaction, trust: Record, proof: Proof) -> Proof:
     """The proof for whom the trust's tokens are, within its bounds. Raises Unauthorized when somebody is gone."""
     named, other = users.by_id(tx, user_of(trust)), users.by_id(tx, counterpart_of(trust))
     if named is None or other is None:

@@ -19,9 +19,9 @@ from stackyard.rooms.identity.resources.user import resource as users
 
 
 def within(work: Work, params: Mapping[str, Any]) -> None:
-    """No token of an application credential has anything to do with trusts: that would widen what it is for."""
-    if delegation.origin_of(work.caller).get("application_credential_id"):
-        raise Forbidden("Using method 'application_credential' is not allowed for managing trusts.")
+    """No token by another leave than a trust has anything to do with trusts: that would widen what it is for."""
+    if delegation.origin_of(work.caller).keys() - {"trust_id"}:
+        raise Forbidden("A token issued via delegation may not manage trusts.", remedy="Use a token of your own.")
 
 
 def target(work: Work, trust: Mapping[str, Any]) -> Mapping[str, Any]:
