@@ -16,6 +16,7 @@ from stackyard.rooms.placement.resources.allocation import store as allocated
 from stackyard.rooms.placement.resources.allocation.rules import Wanted
 from stackyard.rooms.placement.resources.resource_class import rules as classes
 from stackyard.rooms.placement.resources.resource_provider import rules, store
+from stackyard.rooms.placement.resources.usage import store as usages
 
 __all__ = [
     "Candidate", "Claim", "Consumer", "Inventory", "NoHost", "change", "claim", "claims", "offer", "record", "release",
@@ -99,7 +100,7 @@ def _current(known: Inventory | None, now: Inventory) -> Inventory:
 
 def used(work: Work, providers: Sequence[str]) -> dict[str, dict[str, int]]:
     """What is claimed of each class, by provider."""
-    return allocated.usages(work, providers)
+    return usages.of(work, providers)
 
 
 # -- claims --
@@ -138,7 +139,7 @@ def _positive(needs: Needs) -> dict[str, int]:
 
 
 def _used_by_others(work: Work, own: Sequence[Record], providers: Sequence[str]) -> dict[str, dict[str, int]]:
-    found = allocated.usages(work, providers)
+    found = usages.of(work, providers)
     for row in own:
         if row.provider in found:
             found[row.provider][row.resource_class] -= row.used

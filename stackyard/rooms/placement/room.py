@@ -4,6 +4,7 @@ from stackyard.kernel.declare.room import Room, declared
 from stackyard.rooms.placement import resources
 from stackyard.rooms.placement.dialect import DIALECT, VERSIONS
 from stackyard.rooms.placement.policies import BASE, TOTAL_USAGES
+from stackyard.rooms.placement.reconcile import USAGE
 
 _DECLARED = declared(resources)
 
@@ -18,4 +19,5 @@ ROOM = Room(
     routes=_DECLARED.routes,
     policies=[*BASE, TOTAL_USAGES, *_DECLARED.policies],
     tables=_DECLARED.tables,
+    reconcilers=[USAGE],
 )

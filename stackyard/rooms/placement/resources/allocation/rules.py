@@ -12,6 +12,7 @@ from stackyard.rooms.placement.dialect import CONCURRENT_UPDATE
 from stackyard.rooms.placement.resources.allocation import store
 from stackyard.rooms.placement.resources.resource_class import rules as classes
 from stackyard.rooms.placement.resources.resource_provider import store as providers
+from stackyard.rooms.placement.resources.usage import store as usages
 
 #: Whose consumers are that were made without saying it, before 1.8.
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -96,7 +97,7 @@ def _check_named(work: Work, wanted: Sequence[Wanted]) -> None:
 def _check_room(work: Work, wanted: Sequence[Wanted], before: Sequence[Record]) -> None:
     """Whether everything fits together. Who takes less than before is not kept from it, even where too much is used."""
     named = sorted({provider for each in wanted for provider in each.having})
-    inventories, used = providers.inventories(work, named), store.usages(work, named)
+    inventories, used = providers.inventories(work, named), usages.of(work, named)
     given_back: dict[tuple[str, str], int] = defaultdict(int)
     for row in before:
         given_back[row.provider, row.resource_class] += row.used

@@ -1,12 +1,14 @@
 """Consumers and their allocations in the database."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from stackyard.kernel.storage.database import Column, Index, Instant, Record, table
+from stackyard.kernel.storage.database import Column, Index, Instant, Record, Transaction, table
 from stackyard.kernel.work import Work
+from stackyard.rooms.placement.resources.usage import store as usages
 
 CONSUMERS = table(
     "placement_consumers",
@@ -24,31 +26,18 @@ ALLOCATIONS = table(
     Column("resource_class", sa.String(255), primary_key=True),
     Column("used", sa.BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
-    # What is used of a provider is added up from the index alone.
-    Index("ix_placement_allocations_provider", "provider", "resource_class", "used"),
+    Index("ix_placement_allocations_provider", "provider"),
 )
 TABLES = (CONSUMERS, ALLOCATIONS)
 
-#: What is used of each class, by provider.
-Usages = dict[str, dict[str, int]]
 _USED = sa.func.sum(ALLOCATIONS.c.used).label("used")
 
 
-def usages(work: Work, providers: Collection[str] | None = None) -> Usages:
-    """What is used of providers, all of them unless some are named."""
-    summed = sa.select(ALLOCATIONS.c.provider, ALLOCATIONS.c.resource_class, _USED)
-    if providers is not None:
-        summed = summed.where(ALLOCATIONS.c.provider.in_(providers))
-    found: Usages = {}
-    for row in work.tx.all(summed.group_by(ALLOCATIONS.c.provider, ALLOCATIONS.c.resource_class)):
-        found.setdefault(row.provider, {})[row.resource_class] = int(row.used)
-    return found
-
-
-def used_of(resource_class: str) -> Any:
-    """A subquery of what is used of a class, by provider."""
-    summed = sa.select(ALLOCATIONS.c.provider, _USED).where(ALLOCATIONS.c.resource_class == resource_class)
-    return summed.group_by(ALLOCATIONS.c.provider).subquery()
+def sums(tx: Transaction) -> dict[tuple[str, str], int]:
+    """What is allocated of each provider and class, added up; `usages` is to say the same."""
+    columns = (ALLOCATIONS.c.provider, ALLOCATIONS.c.resource_class)
+    summed = tx.all(sa.select(*columns, _USED).group_by(*columns))
+    return {(row.provider, row.resource_class): int(row.used) for row in summed}
 
 
 def consumers(work: Work, uuids: Collection[str]) -> dict[str, Record]:
@@ -99,6 +88,7 @@ def _holders(project_id: str, user_id: str | None) -> list[Any]:
 def rename_class(work: Work, old: str, new: str) -> None:
     """A resource class has another name."""
     work.tx.update(ALLOCATIONS, {"resource_class": new}, resource_class=old)
+    usages.rename_class(work, old, new)
 
 
 def replace(work: Work, consumer: Record, having: Mapping[str, Mapping[str, int]], known: bool) -> None:
@@ -120,10 +110,15 @@ def replace(work: Work, consumer: Record, having: Mapping[str, Mapping[str, int]
             for name, used in resources.items()
         ],
     )  # fmt: skip
+    usages.add(work, {(provider, name): used for provider, each in having.items() for name, used in each.items()})
 
 
 def remove(work: Work, uuids: Iterable[str]) -> None:
     """Forget consumers and what they had."""
     chosen = list(uuids)
+    let_go: Counter[tuple[str, str]] = Counter()
+    for row in of_consumers(work, chosen):
+        let_go[row.provider, row.resource_class] -= row.used
+    usages.add(work, let_go)
     work.tx.execute(sa.delete(ALLOCATIONS).where(ALLOCATIONS.c.consumer.in_(chosen)))
     work.tx.execute(sa.delete(CONSUMERS).where(CONSUMERS.c.uuid.in_(chosen)))

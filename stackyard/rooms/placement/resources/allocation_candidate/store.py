@@ -1,14 +1,14 @@
 """Every provider with all that candidates depend on, read at once."""
 
 from stackyard.kernel.work import Work
-from stackyard.rooms.placement.resources.allocation import store as allocations
 from stackyard.rooms.placement.resources.allocation_candidate.landscape import Landscape, Provider
 from stackyard.rooms.placement.resources.resource_provider import store as providers
+from stackyard.rooms.placement.resources.usage import store as usages
 
 
 def landscape(work: Work) -> Landscape:
     """The providers as they are now."""
-    inventories, used = providers.inventories(work), allocations.usages(work)
+    inventories, used = providers.inventories(work), usages.of(work)
     traits, aggregates = providers.traits(work), providers.aggregates(work)
     return Landscape(
         [

@@ -11,9 +11,9 @@ from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.placement.capacity import MOST, Inventory, inventory
 from stackyard.rooms.placement.dialect import CONCURRENT_UPDATE, INVENTORY_IN_USE, answer, since
-from stackyard.rooms.placement.resources.allocation import store as allocations
 from stackyard.rooms.placement.resources.resource_class import rules as classes
 from stackyard.rooms.placement.resources.resource_provider import rules, store
+from stackyard.rooms.placement.resources.usage import store as usages
 
 CLASS = Text(min=1, pattern="[A-Z0-9_]+")
 _COUNT = Integer(min=1, max=MOST)
@@ -118,7 +118,7 @@ def put(work: Work, provider: Record, wanted: Mapping[str, Inventory]) -> Record
     classes.check_known(work, wanted)
     for name, each in wanted.items():
         _check_capacity(work, provider, name, each)
-    used = allocations.usages(work, [provider.uuid]).get(provider.uuid, {})
+    used = usages.of(work, [provider.uuid]).get(provider.uuid, {})
     if gone := [f"{amount} {name}" for name, amount in sorted(used.items()) if name not in wanted]:
         raise Conflict(
             f"Inventory on resource provider {provider.uuid} is in use: {', '.join(gone)} are allocated.",

@@ -4,11 +4,11 @@ from typing import Any
 
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
-from stackyard.rooms.placement.resources.allocation import store as allocations
 from stackyard.rooms.placement.resources.allocation_candidate import asked
 from stackyard.rooms.placement.resources.resource_class import rules as classes
 from stackyard.rooms.placement.resources.resource_provider import resource, store
 from stackyard.rooms.placement.resources.trait import rules as traits
+from stackyard.rooms.placement.resources.usage import store as usages
 
 
 def narrow(work: Work, statement: Any, query: Record) -> Any:
@@ -29,5 +29,5 @@ def narrow(work: Work, statement: Any, query: Record) -> Any:
     if "resources" in query:
         amounts = asked.resources("resources", query.resources)
         classes.check_known(work, amounts)
-        statement = statement.where(*(store.able(each, amounts[each], allocations.used_of(each)) for each in amounts))
+        statement = statement.where(*(store.able(each, amounts[each], usages.of_class(each)) for each in amounts))
     return statement.order_by(source.c.created_at)

@@ -15,8 +15,8 @@ from stackyard.rooms.placement.dialect import (
     answer,
     since,
 )
-from stackyard.rooms.placement.resources.allocation import store as allocations
 from stackyard.rooms.placement.resources.resource_provider import resource, store
+from stackyard.rooms.placement.resources.usage import store as usages
 
 
 def create(work: Work, wanted: Record) -> Reply:
@@ -115,7 +115,7 @@ def delete(work: Work, provider: Record, query: Record) -> None:
             remedy="Delete them first.",
             kind=CANNOT_DELETE_PARENT,
         )
-    if used := allocations.usages(work, [provider.uuid]).get(provider.uuid):
+    if used := usages.of(work, [provider.uuid]).get(provider.uuid):
         said = ", ".join(f"{amount} {name}" for name, amount in sorted(used.items()))
         raise Conflict(
             f"Unable to delete resource provider {provider.uuid}: Resource provider has allocations: {said}.",
@@ -123,6 +123,7 @@ def delete(work: Work, provider: Record, query: Record) -> None:
             kind=PROVIDER_IN_USE,
         )
     store.forget(work, provider.uuid)
+    usages.forget(work, provider.uuid)
     rows.remove(work, resource.RESOURCE_PROVIDER, provider)
 
 

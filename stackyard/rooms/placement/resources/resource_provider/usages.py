@@ -9,12 +9,13 @@ from stackyard.kernel.work import Work
 from stackyard.rooms.placement.dialect import answer, since
 from stackyard.rooms.placement.resources.allocation import store as allocated
 from stackyard.rooms.placement.resources.resource_provider import store
+from stackyard.rooms.placement.resources.usage import store as usages
 
 
 def used(work: Work, provider: Record, body: Any, query: Record) -> Reply:
     """How much of each class that it has is used."""
     have = store.inventories(work, [provider.uuid]).get(provider.uuid, {})
-    found = allocated.usages(work, [provider.uuid]).get(provider.uuid, {})
+    found = usages.of(work, [provider.uuid]).get(provider.uuid, {})
     shown = {name: found.get(name, 0) for name in have}
     return answer(work, {"usages": shown, "resource_provider_generation": provider.generation})
 

@@ -1,0 +1,1 @@
+"""Usages: what is used of providers, and by projects."""
