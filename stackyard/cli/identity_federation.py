@@ -103,7 +103,8 @@ def _state_of(connection: Connection) -> tuple[bool, str]:
     try:
         if isinstance(connection, SamlProvider):
             whose = f"browsers at {connection.sso_endpoint}" if connection.sso_endpoint else "programs"
-            return True, f"{connection.entity_id}: {len(connection.trusted())} certificates; SAML 2.0, {whose}"
+            weak = "; SHA-1 counts" if connection.accept_sha1 else ""
+            return True, f"{connection.entity_id}: {len(connection.trusted())} certificates; SAML 2.0, {whose}{weak}"
         return True, RelyingParty(connection, SystemClock()).described()
     except ApiError as error:
         return False, error.message

@@ -91,6 +91,7 @@ def test_providers_are_asked_and_what_is_wrong_is_told(
     ("section", "status", "told"),
     [
         ({"entity_id": "urn:west", "certificates": ["PEM"]}, 0, "urn:west: 1 certificates; SAML 2.0, programs"),
+        ({"entity_id": "urn:west", "certificates": ["PEM"], "accept_sha1": True}, 0, "programs; SHA-1 counts"),
         (
             {"entity_id": "urn:west", "certificates": ["PEM"], "sso_endpoint": "https://west.test/sso"},
             0,
