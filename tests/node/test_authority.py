@@ -158,6 +158,34 @@ def test_a_certificate_is_renewed_in_time_and_with_a_new_key(server: Premises, t
     assert not set(old.splitlines()[1:4]) & set(new.splitlines()[1:4]), "the key is another"
 
 
+def test_a_certificate_is_renewed_by_any_server_that_answers_and_the_old_one_serves_to_its_end(
+    server: Premises, tmp_path: Path
+) -> None:
+    home = server.joined(tmp_path)
+    server.agent(home)
+    assert server.nodes.wait_for("yard1", 30)
+    home.servers_are([f"127.0.0.1:{free_port()}", server.address])
+    [old] = serials(server)
+    server.time.ahead = timedelta(days=21)
+    assert home.renew_when_due(server.time.now())
+    assert len(serials(server)) == 2
+    assert server.authority.good([old]) == {old}, "what is connected by it stays connected"
+    server.time.ahead = timedelta(days=31)
+    assert server.authority.good([old]) == set()
+
+
+def serials(server: Premises) -> list[str]:
+    with server.database.read() as tx:
+        return [each.serial for each in enrolment.certificates(tx)]
+
+
+def test_a_connection_lasts_no_longer_than_its_certificate(server: Premises, tmp_path: Path) -> None:
+    server.agent(server.joined(tmp_path))
+    assert server.nodes.wait_for("yard1", 30)
+    server.time.ahead = timedelta(days=31)
+    wait_until(lambda: server.nodes.names() == [])
+
+
 @pytest.mark.thorough
 def test_a_running_node_outlives_its_certificates(database: Database, tmp_path: Path) -> None:
     with premises(database, timedelta(seconds=3)) as server:
@@ -231,6 +259,13 @@ def test_a_server_that_is_not_there_is_worth_another_try(server: Premises, tmp_p
 def test_a_request_that_its_key_has_not_signed_is_refused(server: Premises) -> None:
     with pytest.raises(Denied, match="certificate signing request"):
         server.authority.join(server.token(), "-----BEGIN NONSENSE-----", "yard1")
+
+
+def test_a_server_that_died_is_no_longer_named_and_one_that_lives_is(server: Premises) -> None:
+    server.authority.listens("198.51.100.1:8801")
+    assert len(server.authority.addresses()) == 2
+    server.time.ahead = timedelta(minutes=5)
+    wait_until(lambda: server.authority.addresses() == [server.address])
 
 
 def test_all_servers_of_a_cloud_share_one_authority(database: Database) -> None:
