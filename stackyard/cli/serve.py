@@ -101,8 +101,8 @@ class _Uvicorn(uvicorn.Server):
 
 def _uvicorn(app: Any) -> _Uvicorn:
     return _Uvicorn(
-        uvicorn.Config(app, loop="uvloop", http="httptools", lifespan="off", log_config=None, access_log=False,
-                       timeout_graceful_shutdown=5, server_header=False, date_header=False)
+        uvicorn.Config(app, loop="uvloop", http="httptools", ws="none", lifespan="off", log_config=None,
+                       access_log=False, timeout_graceful_shutdown=5, server_header=False, date_header=False)
     )  # fmt: skip
 
 
@@ -124,7 +124,7 @@ class Server:
         self.cloud = Cloud(settings=settings, drivers=self.host.drivers, upgrade=apart.upgrade)
         self.tls = certificates.context(settings) if settings.serves_tls else None
         self.api = _Uvicorn(listener.config(self.cloud.front, tls=self.tls))
-        self.operator = _uvicorn(Operate(self.verbs()).app)
+        self.operator = _uvicorn(Operate(self.verbs()))
 
     def verbs(self) -> dict[str, Any]:
         """What the operator can ask."""

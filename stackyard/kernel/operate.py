@@ -8,11 +8,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-import falcon
-import falcon.asgi
 import msgspec
 
 from stackyard.kernel.errors import ApiError
+from stackyard.kernel.request import asgi
 
 Verb = Callable[[str], Any]
 
@@ -23,21 +22,20 @@ class Operate:
 
     def __init__(self, verbs: dict[str, Verb]) -> None:
         self._verbs = verbs
-        self.app = falcon.asgi.App()
-        self.app.add_sink(self._serve, "/")
 
-    async def _serve(self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **params: Any) -> None:
-        assert resp is not None
-        name, _, argument = req.path.lstrip("/").partition("/")
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """The ASGI entry."""
+        name, _, argument = scope["path"].lstrip("/").partition("/")
         verb = self._verbs.get(name)
         if verb is None:
-            resp.status, body = 404, {"error": f"there is no operator command '{name}'"}
+            status, told = 404, {"error": f"there is no operator command '{name}'"}
         else:
-            resp.status, body = await asyncio.get_running_loop().run_in_executor(None, _answer, verb, unquote(argument))
-        resp.data, resp.content_type = msgspec.json.encode(body), "application/json"
+            status, told = await asyncio.get_running_loop().run_in_executor(None, _value, verb, unquote(argument))
+        body = msgspec.json.encode(told)
+        await asgi.answer(send, status, {"Content-Type": "application/json"}, body, head=scope["method"] == "HEAD")
 
 
-def _answer(verb: Verb, argument: str) -> tuple[int, Any]:
+def _value(verb: Verb, argument: str) -> tuple[int, Any]:
     try:
         return 200, verb(argument)
     except ApiError as error:

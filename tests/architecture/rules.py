@@ -40,7 +40,6 @@ MACHINE_PATH = re.compile(r"""(?<![\w./<{])/(?:work|home|Users|opt/[a-z])/?(?![\
 
 # Libraries that only some modules may touch, by what they are.
 SQL = ("sqlalchemy", "alembic", "sqlite3", "psycopg")
-HTTP = ("falcon",)
 ENGINES = ("docker", "pyroute2", "ldap3")
 
 TOP = ("stackyard.cli", "stackyard.testing", "stackyard.__main__")
@@ -140,16 +139,14 @@ def composition(tree: Tree) -> list[str]:
 
 
 def libraries(tree: Tree) -> list[str]:
-    """SQL stays in declarations and stores, the HTTP framework in the kernel, engines' clients in hosts and drivers."""
+    """SQL stays in declarations and stores, engines' clients in hosts and drivers."""
     return [complaint for module in tree.modules.values() for complaint in _libraries_of(module)]
 
 
 def _libraries_of(module: Module) -> Iterator[str]:
-    kernel = module.within("stackyard.kernel")
     outside = module.within("stackyard.hosts") or "drivers" in module.path.parts
     limits = (
         (SQL, _may_hold_sql(module), "SQL belongs to the kernel, declarations, stores and migrations"),
-        (HTTP, kernel, "the HTTP framework belongs to the kernel"),
         (ENGINES, outside, "the outside world is reached through hosts and drivers"),
     )
     for found in module.imports:

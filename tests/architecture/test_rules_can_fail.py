@@ -67,7 +67,6 @@ BREAKING: list[tuple[Rule, Tree, str]] = [
     (rules.libraries, image(facade="import sqlalchemy as sa"), "SQL belongs to"),
     (rules.libraries, image(resources__image__rules="from sqlalchemy import select"), "SQL belongs to"),
     (rules.libraries, tree(cli__up="import sqlite3"), "SQL belongs to"),
-    (rules.libraries, image(resources__image__rules="from falcon.asgi import App"), "HTTP framework"),
     (rules.libraries, tree(kernel__app="import docker"), "reached through hosts and drivers"),
     (
         rules.cycles,
@@ -116,7 +115,7 @@ KEEPING = tree(
         "if TYPE_CHECKING:",
         "    from stackyard.kernel import app",
     ),
-    kernel__app=says("import falcon", "from stackyard import __version__", "from stackyard.kernel.database import x"),
+    kernel__app=says("import msgspec", "from stackyard import __version__", "from stackyard.kernel.database import x"),
     hosts__nft=says("from stackyard.hosts.process import run"),
     hosts__process=says("import subprocess"),
     node__host=says("from stackyard.kernel import app", "from stackyard.rooms.network.driver import Port"),

@@ -10,6 +10,7 @@ import pytest
 #: Libraries, and the moment at which they are loaded.
 LATER = {
     "alembic": "never: migrations are made by a process of their own (kernel/storage/apart.py)",
+    "falcon": "never: it is for tests",
     "docker": "when this host's node is connected, with the driver of containers",
     "hypothesis": "never: it is for tests",
     "jwt": "with the first assertion of an OpenID Connect provider",

@@ -22,7 +22,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     cloud = Cloud(tmp_path_factory.mktemp("s"))
     cloud.seed()
     save(cloud.settings)
-    app = Operate(identity_verbs(cloud.services)).app
+    app = Operate(identity_verbs(cloud.services))
     config = uvicorn.Config(app, uds=str(cloud.settings.operator_socket), lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

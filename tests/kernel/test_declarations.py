@@ -9,6 +9,7 @@ import pytest
 from falcon import testing
 
 from stackyard.kernel.request.app import Front
+from tests.in_process import client
 from tests.kernel.toy import toy_chain
 
 MEMBER, OTHER, READER, ADMIN = "p1:member", "p2:member", "p1:reader", "p0:admin"
@@ -41,7 +42,7 @@ class Toy:
 @pytest.fixture
 def toy(tmp_path: Path) -> Iterator[Toy]:
     front = Front(toy_chain(tmp_path))
-    yield Toy(testing.TestClient(front.app))
+    yield Toy(client(front))
     front.close()
     front.chain.services.database.close()
 

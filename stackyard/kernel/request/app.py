@@ -1,4 +1,4 @@
-"""The edge: Falcon's ASGI side hands every request to the chain and sends its answer. The only asynchronous code here.
+"""The edge: every request goes to the chain, and its answer is sent. The only asynchronous code here.
 
 Reads that touch only the database run on the event loop's thread (measured faster than a hop to a pool), writes that
 touch only the database in one of their own (writes.py); everything else runs in bounded pools, so that slow drivers and
@@ -8,19 +8,14 @@ hashing never hold up a read.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 from urllib.parse import parse_qsl
 
-import falcon
-import falcon.asgi
-import msgspec
-
 from stackyard.kernel import logs
-from stackyard.kernel.errors import ApiError, RequestTimeout, Unavailable
+from stackyard.kernel.errors import ApiError, Unavailable
 from stackyard.kernel.observe.pages import Page
-from stackyard.kernel.request import presented, representation, streams
+from stackyard.kernel.request import asgi, presented, representation, streams
 from stackyard.kernel.request.chain import BODY_LIMIT, Chain, Exchange, reads_only, writes_only
 from stackyard.kernel.request.cors import Origins
 from stackyard.kernel.request.exchange import Reply, Request
@@ -67,34 +62,21 @@ class Front:
         self.slow_pool = ThreadPoolExecutor(48, "driver-handler")
         self.page_pool = ThreadPoolExecutor(4, "page")
         self.looking = 0
-        # An empty answer must not call itself JSON: clients would try to read it.
-        self.app = falcon.asgi.App(media_type=falcon.MEDIA_TEXT)
-        self.app.add_sink(self.serve, "/")
         self.pages = Pages(chain)
 
-    async def __call__(self, scope: dict[str, Any], receive: streams.Receive, send: Any) -> None:
-        """The ASGI entry."""
-        client = streams.Client(receive, self.patience, owes=streams.promised(scope), waits=streams.waits(scope))
-        scope[streams.SCOPE] = client
-        try:
-            await self.app(scope, client.receive, send)
-        except RequestTimeout as error:
-            # Before the first piece of the body there is no request yet that could be refused in a room's words.
-            await _refuse(send, error)
-
-    async def serve(self, req: falcon.asgi.Request, resp: falcon.asgi.Response | None, **params: Any) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """One request, from socket to answer."""
-        assert resp is not None
         started = time.perf_counter()
-        exchange = Exchange(request=_request(req, self.chain.services.settings.base_url, self.proxies))
-        exchange.request.certificate = self._certificate(req, exchange.request)
+        client = streams.Client(receive, self.patience, owes=asgi.promised(scope), waits=asgi.waits(scope))
+        exchange = Exchange(request=_request(scope, self.chain.services.settings.base_url, self.proxies))
+        exchange.request.certificate = self._certificate(scope, exchange.request)
         self.chain.services.observer.asked(exchange)
         self.at_once += 1
         try:
             if (page := self.beside.get(exchange.request.path)) is not None:
                 reply = await self._page(page, exchange.request)
             else:
-                reply = self._before_services(exchange.request) or await self._answer(exchange, req)
+                reply = self._before_services(exchange.request) or await self._answer(exchange, client)
         except ApiError as error:
             reply = self.chain.refusal(exchange, error)
         except Exception as error:
@@ -102,7 +84,7 @@ class Front:
         finally:
             self.at_once -= 1
         self.chain.finish(exchange, reply)
-        await self._send(req, resp, exchange.request, reply)
+        await self._send(send, client, exchange.request, reply)
         seconds = time.perf_counter() - started
         self.chain.services.observer.answered(exchange, reply, seconds)
         _log(exchange, reply, seconds)
@@ -119,10 +101,10 @@ class Front:
         finally:
             self.looking -= 1
 
-    def _certificate(self, req: falcon.asgi.Request, request: Request) -> bytes | None:
+    def _certificate(self, scope: asgi.Scope, request: Request) -> bytes | None:
         """The client's certificate: a trusted proxy's own is not its client's."""
         if not request.proxied:
-            return presented.on_connection(req.scope)
+            return presented.on_connection(scope)
         name = self.certificate_header
         return presented.in_header(request.headers.get(name, "")) if name else None
 
@@ -136,13 +118,12 @@ class Front:
             )
         return self.origins.preflight(request) or self.pages.answer(request)
 
-    async def _send(self, req: falcon.asgi.Request, resp: falcon.asgi.Response, request: Request, reply: Reply) -> None:
+    async def _send(self, send: asgi.Send, client: streams.Client, request: Request, reply: Reply) -> None:
         self.origins.mark(request, reply)
-        client = streams.client_of(req)
-        if client is not None and client.keeps_its_body:
+        if client.keeps_its_body:
             # Whether it sends the body all the same is not known: what comes next on the connection could be either.
             reply.headers["Connection"] = "close"
-        stream, data = _stream(self, req, reply), _data(reply)
+        stream, data = _stream(self, client, request, reply), _data(reply)
         if data is not None and reply.status == 200 and request.method in ("GET", "HEAD"):
             data = representation.unless_known(request, reply, data)
         if representation.wants_gzip(request, reply):
@@ -150,19 +131,16 @@ class Front:
                 reply.headers["Content-Encoding"], stream = "gzip", representation.compressing(stream)
             elif data is not None and len(data) >= representation.LEAST:
                 reply.headers["Content-Encoding"], data = "gzip", await self._compressed(data)
-        resp.status, resp.stream, resp.data = reply.status, stream, data
         if stream is not None or data is not None or reply.stream is not None:
-            resp.content_type = reply.content_type
-        for name, value in reply.headers.items():
-            # Falcon sets no cookies by this name, but appends them.
-            (resp.append_header if name == "Set-Cookie" else resp.set_header)(name, value)
+            reply.headers.setdefault("Content-Type", reply.content_type)
+        await asgi.answer(send, reply.status, reply.headers, stream or data, head=request.method == "HEAD")
 
     async def _compressed(self, data: bytes) -> bytes:
         if len(data) < representation.LARGE:
             return representation.compressed(data)
         return await asyncio.get_running_loop().run_in_executor(self.pool, representation.compressed, data)
 
-    async def _answer(self, exchange: Exchange, req: falcon.asgi.Request) -> Reply:
+    async def _answer(self, exchange: Exchange, client: streams.Client) -> Reply:
         self.chain.route(exchange)
         if self.gate is not None:
             await self.gate(exchange)
@@ -177,10 +155,11 @@ class Front:
                     return result
                 raise TypeError(f"{endpoint.method} {endpoint.path} reads the database only, yet returned a function")
         if endpoint.stream:
-            exchange.request.stream = streams.chunks(req, asyncio.get_running_loop())
+            await client.begin()
+            exchange.request.stream = streams.chunks(client, asyncio.get_running_loop())
             self.chain.receive(exchange, b"")
         else:
-            self.chain.receive(exchange, await streams.whole(req, BODY_LIMIT, self.patience))
+            self.chain.receive(exchange, await streams.whole(client, BODY_LIMIT, self.patience))
         loop = asyncio.get_running_loop()
         if writes_only(endpoint):
             result = await self.writes.run(exchange)
@@ -203,52 +182,42 @@ class Front:
         self.slow_pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _request(req: falcon.asgi.Request, base_url: str, proxies: Proxies) -> Request:
-    try:
-        length = req.content_length
-    except falcon.HTTPError:
-        length = None
-    path = req.path.rstrip("/") or "/"
-    slash = len(req.path) > len(path)
-    headers = req.headers_lower
-    address, proxied = proxies.client(_peer(req), headers)
+def _request(scope: asgi.Scope, base_url: str, proxies: Proxies) -> Request:
+    asked, query, headers = scope["path"], scope["query_string"].decode(errors="replace"), asgi.headers_of(scope)
+    length = headers.get("content-length", "")
+    path = asked.rstrip("/") or "/"
+    address, proxied = proxies.client(_peer(scope), headers)
     return Request(
-        method=req.method,
+        method=scope["method"],
         path=path,
         base_url=base_url,
         headers=headers,
-        raw_query=parse_qsl(req.query_string, keep_blank_values=True) if req.query_string else [],
-        query_string=req.query_string,
-        content_length=length,
+        raw_query=parse_qsl(query, keep_blank_values=True) if query else [],
+        query_string=query,
+        content_length=int(length) if length.isdecimal() else None,
         remote_address=address,
         proxied=proxied,
-        trailing_slash=slash,
+        trailing_slash=len(asked) > len(path),
     )
 
 
-def _peer(req: falcon.asgi.Request) -> str:
-    """The other end of the connection."""
-    client = req.scope.get("client")
-    return str(client[0]) if client else req.remote_addr
+def _peer(scope: asgi.Scope) -> str:
+    """The other end of the connection; a socket of this machine has none."""
+    client = scope.get("client")
+    return str(client[0]) if client else "127.0.0.1"
 
 
-async def _refuse(send: Any, error: ApiError) -> None:
-    body = msgspec.json.encode({"error": {"code": error.status, "title": error.title, "message": error.message}})
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **error.headers}
-    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": error.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _stream(front: Front, req: falcon.asgi.Request, reply: Reply) -> AsyncIterator[bytes] | None:
+def _stream(
+    front: Front, client: streams.Client, request: Request, reply: Reply
+) -> AsyncGenerator[bytes, None] | None:
     """What the client is sent piece by piece, for as long as it is there."""
     if reply.events is not None:
-        return streams.while_there(streams.client_of(req), reply.events)
-    if reply.stream is not None and req.method == "HEAD":
+        return streams.while_there(client, reply.events)
+    if reply.stream is not None and request.method == "HEAD":
         if hasattr(reply.stream, "close"):
             reply.stream.close()
     elif reply.stream is not None:
-        return streams.while_there(streams.client_of(req), streams.outgoing(front.slow_pool, reply.stream))
+        return streams.while_there(client, streams.outgoing(front.slow_pool, reply.stream))
     return None
 
 

@@ -84,8 +84,8 @@ def config(
     """How uvicorn serves the API, on sockets that it is given or else on host and port. `grace`: seconds that requests
     get to end when the server stops."""
     made = uvicorn.Config(
-        app, host=host, port=port, loop="uvloop", http=Protocol, lifespan="off", log_config=None, access_log=False,
-        timeout_graceful_shutdown=grace, server_header=False, date_header=False,
+        app, host=host, port=port, loop="uvloop", http=Protocol, ws="none", lifespan="off", log_config=None,
+        access_log=False, timeout_graceful_shutdown=grace, server_header=False, date_header=False,
         proxy_headers=False,  # whom to believe is the front's to judge: see proxies.py
     )  # fmt: skip
     made.load()

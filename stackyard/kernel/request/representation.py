@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -67,7 +67,7 @@ def compressed(data: bytes) -> bytes:
     return gzip.compress(data, _LEVEL, mtime=0)
 
 
-async def compressing(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def compressing(parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """A stream as gzip. Each part can be read as soon as it has come."""
     squeeze = zlib.compressobj(_LEVEL, wbits=31)
     try:

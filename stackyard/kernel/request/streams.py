@@ -1,31 +1,13 @@
 """Bodies on their way: what a client still sends, what it is still sent, and the moment it is gone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from concurrent.futures import Executor
-from typing import Any
-
-import falcon.asgi
 
 from stackyard.kernel.errors import BadRequest, PayloadTooLarge, RequestTimeout
+from stackyard.kernel.request.asgi import Receive
 
 CHUNK = 256 * 1024
-SCOPE = "stackyard.client"
-
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-
-
-def promised(scope: Mapping[str, Any]) -> bool:
-    """Whether a request's head says that a body follows."""
-    for name, value in scope["headers"]:
-        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
-            return True
-    return False
-
-
-def waits(scope: Mapping[str, Any]) -> bool:
-    """Whether a client sends its body only when it is told to (RFC 9110, 10.1.1), as curl does with large ones."""
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
 
 class Client:
@@ -36,35 +18,35 @@ class Client:
         self._receive = receive
         self._patience = patience
         self._complete = not owes
-        #: Events that were asked for of a client that waits; None for any other.
-        self._asked = 0 if owes and waits else None
+        #: Whether it still waits to be told to send the body: the server says "continue" when a piece is asked for.
+        self.keeps_its_body = owes and waits
         self.gone = False
+        self._first = b""
 
-    @property
-    def keeps_its_body(self) -> bool:
-        """Whether it still waits to be told to send the body."""
-        return self._asked is not None and self._asked < 2
+    async def begin(self) -> None:
+        """Return when the first piece of its body is here, so that no thread need wait for it; at once for one that
+        sends none before it is asked. Raises RequestTimeout."""
+        if not self.keeps_its_body:
+            self._first = await self.piece()
 
-    async def receive(self) -> dict[str, Any]:
-        """The next ASGI event. Raises RequestTimeout when a piece of the body does not come."""
-        if self._asked is not None:
-            self._asked += 1
-            if self._asked == 1:
-                # Falcon wants an event before it makes a request of it; the server says "continue" at the next one.
-                return {"type": "http.request", "body": b"", "more_body": True}
-        if self._complete:
-            event = await self._receive()
-        else:
+    async def piece(self) -> bytes:
+        """The next piece of its body; empty when there is no more of it, or the client has left. Raises RequestTimeout
+        when it does not come."""
+        if first := self._first:
+            self._first = b""
+            return first
+        while not self._complete and not self.gone:
+            self.keeps_its_body = False
             try:
                 async with asyncio.timeout(self._patience):
                     event = await self._receive()
             except TimeoutError:
                 raise idle(self._patience) from None
-        if event["type"] == "http.disconnect":
-            self.gone = True
-        elif not event.get("more_body"):
-            self._complete = True
-        return event
+            self.gone = event["type"] == "http.disconnect"
+            self._complete = not self.gone and not event.get("more_body")
+            if body := event.get("body"):
+                return bytes(body)
+        return b""
 
     @property
     def is_complete(self) -> bool:
@@ -87,31 +69,23 @@ def idle(seconds: float) -> RequestTimeout:
     )
 
 
-def client_of(req: falcon.asgi.Request) -> Client | None:
-    """The client of a request; None for a request that no server received, as in tests."""
-    found = req.scope.get(SCOPE)
-    return found if isinstance(found, Client) else None
-
-
-async def whole(req: falcon.asgi.Request, limit: int, patience: float) -> bytes:
+async def whole(client: Client, limit: int, patience: float) -> bytes:
     """The body, read into memory. Raises PayloadTooLarge, RequestTimeout when it takes longer than `patience` in all,
     and BadRequest when the client leaves before its end."""
-    client = client_of(req)
-    if client and client.is_complete:
+    first = await client.piece()
+    if client.is_complete:
         # Most bodies came with the head: there is nothing to wait for.
-        return _within(limit, bytes(await req.stream.read()))
-    parts, size = [], 0
+        return _within(limit, first)
+    parts, size = [first], len(first)
     try:
         async with asyncio.timeout(patience):
-            async for chunk in req.stream:
-                size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit)
-                parts.append(chunk)
+            while size <= limit and (piece := await client.piece()):
+                parts.append(piece)
+                size += len(piece)
     except TimeoutError:
         raise idle(patience) from None
-    _refuse_half(req)
-    return b"".join(parts)
+    _refuse_half(client)
+    return _within(limit, b"".join(parts))
 
 
 def _within(limit: int, body: bytes) -> bytes:
@@ -126,26 +100,29 @@ def _too_large(limit: int) -> PayloadTooLarge:
     )
 
 
-def chunks(req: falcon.asgi.Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+def chunks(client: Client, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
     """The body for a handler in a pool thread; each chunk is fetched when the handler asks, which is the
     back-pressure. Raises RequestTimeout when a chunk does not come, BadRequest when the client leaves before the
     end."""
 
     async def fetch() -> bytes:
-        return bytes(await req.stream.read(CHUNK))
+        parts, size = [], 0
+        while size < CHUNK and (piece := await client.piece()):
+            parts.append(piece)
+            size += len(piece)
+        return b"".join(parts)
 
     while chunk := asyncio.run_coroutine_threadsafe(fetch(), loop).result():
         yield chunk
-    _refuse_half(req)
+    _refuse_half(client)
 
 
-def _refuse_half(req: falcon.asgi.Request) -> None:
-    client = client_of(req)
-    if client and client.gone:
+def _refuse_half(client: Client) -> None:
+    if client.gone:
         raise BadRequest("The connection broke off before the end of the body.")
 
 
-async def outgoing(pool: Executor, parts: Iterable[bytes]) -> AsyncIterator[bytes]:
+async def outgoing(pool: Executor, parts: Iterable[bytes]) -> AsyncGenerator[bytes, None]:
     """A handler's stream, read in a pool thread, closed in every case."""
     loop, iterator = asyncio.get_running_loop(), iter(parts)
     reading: asyncio.Future[bytes | None] | None = None
@@ -164,9 +141,9 @@ async def outgoing(pool: Executor, parts: Iterable[bytes]) -> AsyncIterator[byte
             await loop.run_in_executor(pool, parts.close)
 
 
-async def while_there(client: Client | None, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def while_there(client: Client, parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The parts until they end or the client leaves, whichever is first; nothing is read for one who is gone."""
-    leaving = asyncio.ensure_future(client.departure() if client else asyncio.Future())
+    leaving = asyncio.ensure_future(client.departure())
     try:
         while True:
             coming = asyncio.ensure_future(anext(parts, None))

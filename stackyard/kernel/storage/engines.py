@@ -84,8 +84,10 @@ def _postgresql(url: str) -> Engine:
 
 
 def _sqlite(url: str) -> Engine:
+    # Of those that are given back one stays open, beside the few that readers and the writer keep (database.py): each
+    # holds the whole schema, half a megabyte, and up to two of pages.
     engine = sa.create_engine(
-        url, pool_size=16, max_overflow=48, connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS}
+        url, pool_size=1, max_overflow=63, connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS}
     )
 
     @sa.event.listens_for(engine, "connect")

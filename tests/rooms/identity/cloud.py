@@ -24,6 +24,7 @@ from stackyard.kernel.storage.database import Database
 from stackyard.kernel.work import Clock, Services, SystemClock
 from stackyard.rooms.identity import facade, room, seed
 from stackyard.rooms.identity.room import ROOM
+from tests.in_process import client
 
 BASE = "http://cloud.test"
 SERVICES = [
@@ -54,7 +55,7 @@ class Cloud:
         room.start(self.services)
         self.tokens = self.services.bound["identity"]
         self.front = Front(Chain(self.services, Router(endpoints(ROOM), [ROOM]), self.tokens.validate))
-        self.client = testing.TestClient(self.front.app)
+        self.client = client(self.front)
 
     def seed(self) -> None:
         """The first rows, in one transaction."""

@@ -62,7 +62,7 @@ class Parties:
         return self.cloud.ask("POST", "/v3/auth/tokens", self.asking(trust_id, who))
 
     async def at_once(self, times: int, body: Any) -> list[int]:
-        transport = httpx.ASGITransport(app=self.cloud.front.app)
+        transport = httpx.ASGITransport(app=self.cloud.front)
         async with httpx.AsyncClient(transport=transport, base_url="http://cloud.test") as client:
             asked = (client.post("/identity/v3/auth/tokens", json=body) for _ in range(times))
             return [each.status_code for each in await asyncio.gather(*asked)]
