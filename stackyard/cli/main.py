@@ -169,6 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"stackyard {asked.command}: {error.filename}: {error.strerror}. Run it as root, or name "
               "a folder of your own with --state.", file=sys.stderr)  # fmt: skip
         return 2
+    except OSError as error:
+        print(f"stackyard {asked.command}: {error.filename or 'this machine'}: {error.strerror}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 

@@ -8,6 +8,9 @@ from stackyard.assemble import Cloud
 from stackyard.kernel.errors import BadRequest, Conflict
 from stackyard.node.authority import Denied
 
+#: How long a token may be good: 30 days.
+_LONGEST_MINUTES = 30 * 24 * 60
+
 
 def node_verbs(cloud: Cloud) -> dict[str, Callable[[str], Any]]:
     """The verbs by name."""
@@ -18,10 +21,10 @@ def node_verbs(cloud: Cloud) -> dict[str, Callable[[str], Any]]:
                 "This cloud takes no nodes.",
                 remedy="Restart it with an address for them: stackyard down, stackyard up --nodes ADDRESS:PORT.",
             )
-        good_for = timedelta(minutes=float(minutes))
-        if not timedelta(0) < good_for <= timedelta(days=30):
+        if not 0 < float(minutes) <= _LONGEST_MINUTES:
             raise BadRequest("A token is good for more than nothing and at most 30 days.", field="minutes")
-        return {"token": cloud.authority.new_token(good_for), "address": cloud.listener.address}
+        made = cloud.authority.new_token(timedelta(minutes=float(minutes)))
+        return {"token": made, "address": cloud.listener.address}
 
     def nodes(_: str) -> list[dict[str, Any]]:
         seen = {each.name: each for each in cloud.nodes.states()}

@@ -36,7 +36,7 @@ def ask(state: Path, verb: str, argument: str = "", *, timeout: float = 120) -> 
         connection.request("GET", f"/{verb}/{quote(argument, safe='')}".rstrip("/"))
         answer = connection.getresponse()
         value = json.loads(answer.read())
-    except (FileNotFoundError, ConnectionError, http.client.HTTPException, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError, ConnectionError, http.client.HTTPException, ValueError) as error:
         raise NotRunning(f"no cloud runs in {state}. Start it with: stackyard up --state {state}") from error
     except PermissionError as error:
         raise CommandFailed(f"the cloud in {state} belongs to another user: run it as root") from error

@@ -16,7 +16,7 @@ ALL = "all"
 
 
 class UnreadableSettings(ValueError):
-    """The file that records a cloud's settings holds none."""
+    """The file that records what was settled of a cloud, or of a node, holds nothing of the kind."""
 
 
 class SecurityCompliance(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -84,9 +84,15 @@ def authority_of(address: str, fingerprint: str, connect: Connect = dial) -> str
     the one of that fingerprint, Transient when the server cannot be reached."""
     with _reached(address):
         transport = TlsTransport(connect(address, _PATIENCE), certificates.unknowing_context(), is_server=False)
-        transport.handshake(_PATIENCE)
         try:
+            transport.handshake(_PATIENCE)
             said = transport.receive().decode()
+        except TransportClosed as error:
+            # What is connected with may be anything: the API's port, a server of another kind.
+            raise Transient(
+                f"what answers at {address} does not speak as servers do to nodes ({error}); "
+                "`stackyard node token` prints where they listen"
+            ) from error
         finally:
             _end(transport)
     try:

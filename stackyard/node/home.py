@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from stackyard.kernel.settings import UnreadableSettings
 from stackyard.kernel.steps import Transient
 from stackyard.node import admission, certificates
 from stackyard.node.admission import Connect, Join, Renew, dial
@@ -42,14 +43,19 @@ class Home:
         self._lock = threading.Lock()
 
     def record(self) -> Record:
-        """What is written down. Raises FileNotFoundError before the node has joined."""
-        return msgspec.json.decode((self.folder / FILE).read_bytes(), type=Record)
+        """What is written down. Raises FileNotFoundError before the node has joined, UnreadableSettings."""
+        path = self.folder / FILE
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Record)
+        except msgspec.DecodeError as error:
+            raise UnreadableSettings(f"{path} holds nothing of a node: {error}. Mend it, or put it away") from error
 
     def join(self, address: str, token: str, name: str, engine: str = "private") -> Record:
         """Become a node of the cloud whose server listens at the address. Raises Denied, Transient, and ValueError for
         an address or a token that cannot be one. Again is fine after a failure, or when it was revoked: what marks its
         things on the host is kept."""
         admission.split(address)
+        before = self.record() if (self.folder / FILE).exists() else None
         secret, _, fingerprint = token.strip().partition(".")
         if not secret or len(fingerprint) != 64:
             raise ValueError("this is no join token; `stackyard node token` prints one")
@@ -64,8 +70,7 @@ class Home:
         self._write(_IDENTITY, key + granted.certificate)
         (self.folder / _NEW_KEY).unlink()
         settled = Record(name=name, servers=granted.servers or [address], engine=engine)
-        if (self.folder / FILE).exists():
-            before = self.record()
+        if before is not None:
             settled.engine, settled.cloud_id = before.engine, before.cloud_id
         self._write(FILE, msgspec.json.format(msgspec.json.encode(settled), indent=2).decode())
         return settled

@@ -191,7 +191,7 @@ class TlsTransport:
         """Read what has come from the socket; wait for it at most `within` seconds."""
         try:
             if not self._comes(within):
-                raise TransportClosed(f"the far end has been silent for {max(within, 0):g} seconds")
+                raise TransportClosed(f"the far end has been silent for {max(within, 0):.3g} seconds")
             data = self._socket.recv(_READ)
         except (OSError, ValueError) as broken:
             raise TransportClosed(str(broken)) from broken

@@ -24,3 +24,12 @@ def test_what_could_not_be_stopped_is_told_and_nothing_is_forgotten(
     assert "the engine does not end" in told
     assert "Run it again" in told
     assert load(tmp_path / "state") is not None
+
+
+def test_a_state_that_is_no_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert main(["down", "--state", str(file)]) == 2
+    assert capsys.readouterr().err == f"stackyard down: {file}/settings.json: Not a directory\n"
+    assert main(["status", "--state", str(file)]) == 2
+    assert f"no cloud runs in {file}" in capsys.readouterr().err

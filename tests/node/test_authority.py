@@ -1,6 +1,8 @@
 """Who is let in: tokens, certificates, renewal, revocation, and everyone who is refused."""
 
+import socket
 import stat
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stackyard.kernel import enrolment
+from stackyard.kernel.settings import UnreadableSettings
 from stackyard.kernel.steps import Transient
 from stackyard.kernel.storage.database import Database
 from stackyard.node import admission, certificates
@@ -254,6 +257,29 @@ def test_a_node_that_says_another_name_than_its_certificate_is_cut_off(server: P
 def test_a_server_that_is_not_there_is_worth_another_try(server: Premises, tmp_path: Path) -> None:
     with pytest.raises(Transient, match="cannot be reached"):
         Home(tmp_path / "n").join(f"127.0.0.1:{free_port()}", server.token(), "n")
+
+
+def test_what_is_no_server_for_nodes_is_said_to_be_none(tmp_path: Path) -> None:
+    """The API's port, most likely."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(100)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(Transient, match=f"what answers at {address} does not speak as servers do to nodes"):
+            Home(tmp_path / "n").join(address, f"a.{'0' * 64}", "n")
+
+
+def test_a_folder_that_holds_something_else_is_told_before_the_token_is_used(server: Premises, tmp_path: Path) -> None:
+    (tmp_path / "node.json").write_text("{")
+    with pytest.raises(UnreadableSettings, match=r"node\.json holds nothing of a node: Input data was truncated"):
+        Home(tmp_path).join(server.address, server.token(), "yard1")
+    assert server.authority.nodes() == []
 
 
 def test_a_request_that_its_key_has_not_signed_is_refused(server: Premises) -> None:

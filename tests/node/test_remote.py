@@ -235,15 +235,32 @@ def test_a_stranger_that_says_nothing_or_nonsense_keeps_nobody_out(server: Premi
         each.close()
 
 
-def test_a_frame_beyond_any_measure_ends_the_connection() -> None:
+def connected(**how: float) -> tuple[TlsTransport, TlsTransport, socket.socket]:
+    """The two ends of a connection, and the socket of the first."""
     server_context, client_context = _certified()
     one, other = socket.socketpair()
-    here = TlsTransport(one, server_context, is_server=True)
-    there = TlsTransport(other, client_context, is_server=False)
+    here = TlsTransport(one, server_context, is_server=True, **how)
+    there = TlsTransport(other, client_context, is_server=False, **how)
     shaking = threading.Thread(target=here.handshake, args=(5,))
     shaking.start()
     there.handshake(5)
     shaking.join()
+    return here, there, one
+
+
+def test_who_has_nothing_to_say_is_not_taken_for_dead() -> None:
+    here, there, _ = connected(pulse=0.1, patience=0.5)
+    closed = threading.Event()
+    there.when_closed(closed.set)
+    waiting = ThreadPoolExecutor(1).submit(there.receive)
+    assert not closed.wait(1.5)
+    here.send(b"at last")
+    assert waiting.result(5) == b"at last"
+    here.close()
+
+
+def test_a_frame_beyond_any_measure_ends_the_connection() -> None:
+    here, there, one = connected()
     there._queue.put(b"\xff\xff\xff\xff")
     with pytest.raises(TransportClosed, match="announced a frame"):
         here.receive()

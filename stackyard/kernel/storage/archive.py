@@ -57,7 +57,7 @@ def backup(settings: Settings, into: Path, *, images: bool = True) -> Manifest:
     """Write the cloud's archive to a file that only its owner can read, whole or not at all. The servers may run.
     Raises Conflict when the file exists, Unavailable, OSError."""
     if into.exists():
-        raise Conflict(f"{into} exists already.", remedy="Choose another name.")
+        raise _exists(into)
     with scratch(settings.state_dir) as folder, _opened(settings.database_url) as database:
         # Linked before and after: an image that the database knows is in one of the two, whenever it came or went.
         _collect(settings.state_dir, folder / STATE, images)
@@ -192,8 +192,14 @@ def _write(folder: Path, manifest: Manifest, into: Path) -> None:
                     tar.add(folder / name, name, filter=_plain)
             file.flush()
             os.fsync(file.fileno())
-        # Never over a file that came meanwhile.
-        os.link(partial, into)
+        try:
+            os.link(partial, into)
+        except FileExistsError as error:
+            raise _exists(into) from error  # It came meanwhile.
+
+
+def _exists(path: Path) -> Conflict:
+    return Conflict(f"{path} exists already.", remedy="Choose another name.")
 
 
 def _new(path: Path) -> IO[bytes]:
