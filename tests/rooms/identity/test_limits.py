@@ -143,6 +143,7 @@ class TestStrictTwoLevel:
         admins.do("PATCH", f"{LIMITS}/{of_project}", {"limit": {"resource_limit": 3}})
         admins.do("PATCH", f"{LIMITS}/{of_domain}", {"limit": {"resource_limit": 14}})
 
-    def test_projects_stand_right_below_their_domain(self, admins: Admin, project: str) -> None:
-        body = {"project": {"name": "deeper", "parent_id": project}}
+    def test_projects_stand_two_deep_below_their_domain(self, admins: Admin, project: str) -> None:
+        deeper = admins.make("project", name="deeper", parent_id=project)["id"]
+        body = {"project": {"name": "deepest", "parent_id": deeper}}
         assert admins.cloud.ask("POST", "/v3/projects", body, admins.token).status_code == 403

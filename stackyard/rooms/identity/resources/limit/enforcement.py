@@ -14,8 +14,8 @@ from stackyard.rooms.identity.resources.registered_limit.store import of
 FLAT, STRICT = "flat", "strict_two_level"
 _ABOUT = {
     FLAT: "Limits of a project are its own affair: no other project or domain bounds them.",
-    STRICT: "Projects stand right below their domain. No project may have a higher limit than its domain, and all "
-    "of a domain's projects together no more than the domain's limit.",
+    STRICT: "Projects stand at most two deep below their domain. No project may have a higher limit than its domain, "
+    "and all of a domain's projects together no more than the domain's limit.",
 }
 
 
@@ -78,4 +78,4 @@ def _broken(limit: Mapping[str, Any], why: str) -> Forbidden:
 
 def deepest(work: Work, usual: int) -> int:
     """How many projects may stand above one another below a domain."""
-    return 1 if is_strict(work) else usual
+    return 2 if is_strict(work) else usual

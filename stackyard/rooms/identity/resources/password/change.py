@@ -61,7 +61,7 @@ def _check_history(services: Services, verified: Verified, new: str) -> None:
     user, now = verified.user, services.clock.now()
     with services.database.read() as tx:
         kept = store.history(tx, user.id, rules.unique_last_password_count)
-    if not verified.expired and user.password_set_at is not None:
+    if user.password_from == "user" and not verified.expired and user.password_set_at is not None:
         compliance.check_age(rules, user.password_set_at, now)
     if any(verify_password(new, each.hash, services.settings.password_cost) for each in kept):
         raise BadRequest(

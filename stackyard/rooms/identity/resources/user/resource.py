@@ -72,7 +72,7 @@ USER = Resource(
         ),
         Internal("local_id", Text(max=255), doc="What the domain's directory calls the user, where one keeps them."),
         Internal("password_hash", Text(max=None)),
-        Internal("password_from", Text(max=16), doc="'seed' while the password is the one written at first start."),
+        Internal("password_from", Text(max=16), doc="Who chose it: 'seed' (first start), 'api' (an admin), 'user'."),
         Internal("password_set_at", Timestamp()),
         # Rises when earlier tokens must die: a changed password, a disabled user. Tokens carry the one of their time.
         Internal("generation", Integer(), default=0, null=False),

@@ -66,10 +66,11 @@ def domains_of(tx: Transaction, user_id: str, also: Sequence[str] = ()) -> list[
 def renew_password(
     tx: Transaction, user: Record, password_hash: str, now: datetime, expires_at: datetime | None
 ) -> bool:
-    """Store a new password's hash, unless the old one has changed meanwhile; ends every token of the user."""
+    """Store the hash of a new password of the user's own choice, unless the old one has changed meanwhile; ends every
+    token of the user."""
     values = {
         "password_hash": password_hash,
-        "password_from": "api",
+        "password_from": "user",
         "password_set_at": now,
         "password_expires_at": expires_at,
         "generation": user.generation + 1,
