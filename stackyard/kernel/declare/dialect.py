@@ -32,7 +32,8 @@ class Dialect:
     list_extra(plural, url, next_url) -> extra members of a list answer (Neutron `networks_links`, Glance `next`).
     item_links(resource_url) -> the value of "links" in every object, or None for none.
     update: the method of updates. unknown_fields: what happens to a body member the declaration does not know.
-    ("keep": in the resource's internal JSON column `extra`, shown again at the top level, as Keystone does).
+    ("keep": in the resource's internal JSON column `extra`, shown again at the top level, as Keystone does; by the name
+    that `spelling` makes of theirs).
     unknown_object: "policy" asks policy before saying 404, so that the forbidden get 403 whether it exists or not.
     text_filters: whether lists are narrowed by `name__contains` and the like. bare_flags: whether a boolean filter
     without a value (`?enabled`) asks for true.
@@ -52,6 +53,7 @@ class Dialect:
     update_status: int = 200
     delete_status: int = 204
     unknown_fields: Literal["refuse", "ignore", "keep"] = "refuse"
+    spelling: Callable[[str], str] = lambda name: name
     unknown_object: Literal["404", "policy"] = "404"
     unknown_filters: Literal["refuse", "ignore"] = "ignore"
     unknown_marker: type[ApiError] = BadRequest

@@ -40,7 +40,10 @@ class Body:
         form = self._forms.get(asked)
         if form is None:
             form = self._forms[asked] = _form(self._fields, self._verb, asked)
-        given = _by_name(form, given)
+        if dialect.unknown_fields == "keep":
+            given = _renamed(given, dialect.spelling)
+        if not form.aliases.keys().isdisjoint(given):
+            given = _renamed(given, lambda name: form.aliases.get(name, name))
         if not form.taken.keys() >= given.keys():
             _refuse_unknown(form, given, dialect, self._verb)
         parsed = Record()
@@ -72,12 +75,10 @@ def _form(fields: Iterable[Field], verb: Literal["create", "update"], asked: Ver
     )
 
 
-def _by_name(form: _Form, given: Mapping[str, Any]) -> Mapping[str, Any]:
-    if form.aliases.keys().isdisjoint(given):
-        return given
+def _renamed(given: Mapping[str, Any], name_of: Callable[[str], str]) -> Mapping[str, Any]:
     renamed: dict[str, Any] = {}
     for name, value in given.items():
-        target = form.aliases.get(name, name)
+        target = name_of(name)
         if target in renamed and renamed[target] != value:
             raise invalid(name, f"contradicts '{target}', which is the same attribute.")
         renamed[target] = value

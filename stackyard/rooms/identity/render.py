@@ -21,12 +21,16 @@ def _list_links(plural: str, url: str, next_url: str | None) -> Mapping[str, Any
     return {**links, "truncated": True} if next_url else links
 
 
+#: Keystone reads domain-id as domain_id, and says so again.
+_AS_UNDERSCORES = str.maketrans(":-", "__")
+
 DIALECT = Dialect(
     error=_error,
     list_extra=_list_links,
     item_links=lambda url: {"self": url},
     update="PATCH",
     unknown_fields="keep",
+    spelling=lambda name: name.translate(_AS_UNDERSCORES),
     unknown_object="policy",
     unknown_marker=NotFound,
     strict=True,

@@ -62,6 +62,8 @@ def test_the_client_may_be_in_the_form(shared: Cloud, client: dict[str, Any]) ->
     [
         ("", "", FORM, 400, "invalid_request"),
         ("grant_type=password", "", FORM, 400, "unsupported_grant_type"),
+        ("grant_type=", "", FORM, 400, "unsupported_grant_type"),
+        ("scope=all", "", FORM, 400, "invalid_request"),
         ("grant_type=client_credentials", "", FORM, 401, "invalid_client"),
         ("grant_type=client_credentials", "nobody:nothing", FORM, 401, "invalid_client"),
         ("grant_type=client_credentials", "nobody", FORM, 401, "invalid_client"),

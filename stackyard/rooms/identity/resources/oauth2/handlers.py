@@ -3,7 +3,7 @@ and does so by a certificate."""
 
 import base64
 from collections.abc import Callable
-from urllib.parse import parse_qs, unquote_plus
+from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
 
@@ -89,7 +89,7 @@ def _form(request: Request) -> dict[str, str]:
     if not isinstance(raw, bytes) or request.content_type != "application/x-www-form-urlencoded":
         raise Refusal(400, "invalid_request", "The body must be application/x-www-form-urlencoded.")
     try:
-        return {name: values[-1] for name, values in parse_qs(raw.decode(), max_num_fields=32).items()}
+        return dict(parse_qsl(raw.decode(), keep_blank_values=True, max_num_fields=32))
     except ValueError:
         raise Refusal(400, "invalid_request", "The body is no form.") from None
 
