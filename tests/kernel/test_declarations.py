@@ -78,7 +78,7 @@ def test_policy_is_asked_before_the_schema_and_the_token_before_both(toy: Toy) -
     assert refused.headers["www-authenticate"] == 'Keystone uri="http://toy/identity"'
     assert toy("GET", "/v1/nothing", None, None).status_code == 401
     assert toy("GET", "/v1/nothing").status_code == 404
-    assert toy("PATCH", "/v1/boxes").headers["allow"] == "GET, POST"
+    assert toy("PATCH", "/v1/boxes").headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize(

@@ -281,6 +281,10 @@ def everyone(caller: Caller, source: sa.Table) -> "sa.ColumnElement[bool] | None
     return None
 
 
+#: What a resource may do otherwise than its service does.
+_HABITS = ("unknown_fields", "unknown_filters", "empty_update")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resource:
     """A resource of the API, declared.
@@ -305,8 +309,8 @@ class Resource:
     owner_field: the stored field, if there is one of that name, that holds the owning project's id. goes_with_owner:
     which rows go with their owner without being in the way of its going. purge(work, record): how an object is removed
     when its owner goes, where `delete` would ask for more than that; may begin an operation (see kernel/purging.py).
-    unknown_fields, unknown_filters: what happens to a body member or a query parameter of lists that is not declared,
-    where it differs from the dialect's habit.
+    unknown_fields, unknown_filters, empty_update: what happens to a body member or a query parameter of lists that is
+    not declared, or to an update of nothing, where it differs from the dialect's habit.
     unknown_first: verbs that answer 404 for what is not there before they ask policy, in a dialect that asks policy
     first. policy_for(record or input): the rules for this one, where some of the objects have others.
     headers(work, records): what an answer that shows these carries besides its body. create_answers: as for Action.
@@ -353,6 +357,7 @@ class Resource:
     purge: Callable[["Work", Record], None] | None = None
     unknown_fields: Literal["refuse", "ignore", "keep"] | None = None
     unknown_filters: Literal["refuse", "ignore"] | None = None
+    empty_update: Literal["refuse", "take"] | None = None
     create_status: int | None = None
     create_answers: Sequence[int] = ()
     update_status: int | None = None
@@ -416,7 +421,8 @@ class Resource:
 
     def habits(self, dialect: Dialect) -> Dialect:
         """The dialect as this resource speaks it."""
-        return replace(dialect, unknown_fields=self.unknown_fields) if self.unknown_fields else dialect
+        own = {name: habit for name in _HABITS if (habit := getattr(self, name))}
+        return replace(dialect, **own) if own else dialect
 
     def allow(self, verb: str) -> Allow | None:
         """The policy rule of a standard verb, if declared."""

@@ -33,17 +33,10 @@ class Body:
     def read(self, given: Any, dialect: Dialect, asked: Version | None) -> Record:
         """The validated input. Fields not given are absent unless they have a default (create only). Raises BadRequest
         naming the field."""
-        if not isinstance(given, Mapping):
-            raise BadRequest(
-                "The request body must be a JSON object.", remedy="Send an object with the fields of the resource."
-            )
         form = self._forms.get(asked)
         if form is None:
             form = self._forms[asked] = _form(self._fields, self._verb, asked)
-        if dialect.unknown_fields == "keep":
-            given = _renamed(given, dialect.spelling)
-        if not form.aliases.keys().isdisjoint(given):
-            given = _renamed(given, lambda name: form.aliases.get(name, name))
+        given = _by_name(form, self._object(given, dialect), dialect)
         if not form.taken.keys() >= given.keys():
             _refuse_unknown(form, given, dialect, self._verb)
         parsed = Record()
@@ -55,6 +48,15 @@ class Body:
         if dialect.unknown_fields == "keep" and "extra" in form.known:
             parsed["extra"] = {name: value for name, value in given.items() if name not in form.known}
         return parsed
+
+    def _object(self, given: Any, dialect: Dialect) -> Mapping[str, Any]:
+        if not isinstance(given, Mapping):
+            raise BadRequest(
+                "The request body must be a JSON object.", remedy="Send an object with the fields of the resource."
+            )
+        if not given and self._verb == "update" and dialect.empty_update == "refuse":
+            raise BadRequest("The request changes nothing.", remedy="Name at least one attribute with its new value.")
+        return given
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,14 @@ def _form(fields: Iterable[Field], verb: Literal["create", "update"], asked: Ver
         taken={name: each for name, each in known.items() if getattr(each, verb)},
         aliases={each.alias: name for name, each in known.items() if each.alias},
     )
+
+
+def _by_name(form: _Form, given: Mapping[str, Any], dialect: Dialect) -> Mapping[str, Any]:
+    if dialect.unknown_fields == "keep":
+        given = _renamed(given, dialect.spelling)
+    if form.aliases.keys().isdisjoint(given):
+        return given
+    return _renamed(given, lambda name: form.aliases.get(name, name))
 
 
 def _renamed(given: Mapping[str, Any], name_of: Callable[[str], str]) -> Mapping[str, Any]:

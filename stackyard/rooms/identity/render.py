@@ -31,6 +31,7 @@ DIALECT = Dialect(
     update="PATCH",
     unknown_fields="keep",
     spelling=lambda name: name.translate(_AS_UNDERSCORES),
+    empty_update="refuse",
     unknown_object="policy",
     unknown_marker=NotFound,
     strict=True,

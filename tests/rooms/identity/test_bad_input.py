@@ -100,6 +100,27 @@ def test_a_query_is_answered_or_refused_in_the_apis_words(
     assert result.status_code in (200, 400, *((404,) if name == "marker" else ())), result.text
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("domain", {"name": "idle"}),
+        ("group", {"name": "idle"}),
+        ("project", {"name": "idle"}),
+        ("region", {}),
+        ("role", {"name": "idle"}),
+        ("service", {"type": "idle"}),
+        ("user", {"name": "idle"}),
+        ("endpoint_group", {"name": "idle", "filters": {"interface": "public"}}),
+    ],
+)
+def test_an_update_of_nothing_is_refused(shared: tuple[Cloud, str], kind: str, values: dict[str, Any]) -> None:
+    cloud, token = shared
+    path = "/v3/OS-EP-FILTER/endpoint_groups" if kind == "endpoint_group" else f"/v3/{kind}s"
+    made = cloud.ask("POST", path, {kind: values}, token).json[kind]
+    refused = cloud.ask("PATCH", f"{path}/{made['id']}", {kind: {}}, token)
+    assert (refused.status_code, "changes nothing" in refused.json["error"]["message"]) == (400, True)
+
+
 @given(st.binary(max_size=40))
 def test_bytes_that_are_no_json_are_refused(shared: tuple[Cloud, str], raw: bytes) -> None:
     cloud, token = shared

@@ -52,6 +52,7 @@ CREDENTIAL = Resource(
     ],
     visible=own,
     within=rules.refuse_delegated,
+    empty_update="take",
     goes_with_owner=everything,
     load=rules.load,
     target=rules.target,

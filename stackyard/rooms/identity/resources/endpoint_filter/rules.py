@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from stackyard.kernel.errors import Conflict, NotFound
+from stackyard.kernel.errors import BadRequest, Conflict, NotFound
 from stackyard.kernel.request.exchange import Request
 from stackyard.kernel.storage import rows as kernel_rows
 from stackyard.kernel.storage.database import Record
@@ -25,6 +25,8 @@ def create(work: Work, wanted: Record) -> Record:
 
 def update(work: Work, group: Record, body: Record, query: Record) -> Record:
     """Change an endpoint group; the catalogs of its projects follow at once."""
+    if not body.endpoint_group:
+        raise BadRequest("The request changes nothing.", field="endpoint_group")
     changes = Record({name: value for name, value in body.endpoint_group.items() if value is not None})
     if "filters" in changes:
         _check(changes)

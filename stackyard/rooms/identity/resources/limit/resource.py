@@ -46,6 +46,7 @@ LIMIT = Resource(
     visible=everyone,
     goes_with_owner=everything,
     unknown_fields="refuse",
+    empty_update="take",
     verbs=("list", "show", "update", "delete"),
     target=rules.target,
     narrow=rules.narrow,

@@ -39,20 +39,16 @@ class Association:
     def check(self, work: Work, policy: Record, body: Record, query: Record) -> None:
         """Whether the policy is the place's own. Raises NotFound."""
         if not store.associated(work.tx, policy.id, self._place(work)):
-            raise self._missing(work, policy)
+            said = ", ".join(f"{name.removesuffix('_id')}: {work.params[name]}" for name in self.names)
+            raise NotFound(f"Policy {policy.id} is not associated with {said}.")
 
     def dissociate(self, work: Work, policy: Record, body: Record, query: Record) -> None:
-        """Take the policy from the place. Raises NotFound when it is not its own."""
-        if not store.dissociate(work.tx, policy.id, self._place(work)):
-            raise self._missing(work, policy)
+        """Leave the place without this policy; twice changes nothing."""
+        store.dissociate(work.tx, policy.id, self._place(work))
 
     def _place(self, work: Work) -> Place:
         named = _named()
         return Place(**{name: rows.existing(work, named[name], work.params[name]).id for name in self.names})
-
-    def _missing(self, work: Work, policy: Record) -> NotFound:
-        said = ", ".join(f"{name.removesuffix('_id')}: {work.params[name]}" for name in self.names)
-        return NotFound(f"Policy {policy.id} is not associated with {said}.")
 
 
 def list_endpoints(work: Work, policy: Record, body: Record, query: Record) -> dict[str, Any]:

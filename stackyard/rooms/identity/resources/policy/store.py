@@ -42,9 +42,9 @@ def associated(tx: Transaction, policy_id: str, place: Place) -> bool:
     return policy_of(tx, place) == policy_id
 
 
-def dissociate(tx: Transaction, policy_id: str, place: Place) -> int:
-    """Leave the place without this policy; returns whether it had it."""
-    return tx.delete(ASSOCIATION, **_key(place), policy_id=policy_id)
+def dissociate(tx: Transaction, policy_id: str, place: Place) -> None:
+    """Leave the place without this policy."""
+    tx.delete(ASSOCIATION, **_key(place), policy_id=policy_id)
 
 
 def policy_of(tx: Transaction, place: Place) -> str | None:

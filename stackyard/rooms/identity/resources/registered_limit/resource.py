@@ -37,6 +37,7 @@ REGISTERED_LIMIT = Resource(
     ],
     visible=everyone,
     unknown_fields="refuse",
+    empty_update="take",
     verbs=("list", "show", "update", "delete"),
     policy={
         "list": allow("list_registered_limits", ANYONE),
