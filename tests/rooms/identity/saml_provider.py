@@ -34,7 +34,19 @@ InResponseTo="{question}"><a:Issuer>{entity}</a:Issuer><p:Status>
 <p:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></p:Status></p:Response>"""
 
 
-class Asked:
+class Question:
+    """What a provider is asked, however it came."""
+
+    state = ""
+
+    def __init__(self, document: Any) -> None:
+        self.document = document
+        self.id = document.get("ID")
+        self.answer_to = document.get("AssertionConsumerServiceURL")
+        self.by = document.findtext("a:Issuer", namespaces=_NAMES)
+
+
+class Asked(Question):
     """A request, as it came in an address."""
 
     def __init__(self, url: str) -> None:
@@ -43,10 +55,7 @@ class Asked:
         self.state = query["RelayState"][0]
         self.realm = query["realm"][0]
         self.raw = zlib.decompress(base64.b64decode(query["SAMLRequest"][0]), -zlib.MAX_WBITS)
-        self.document = etree.fromstring(self.raw)
-        self.id = self.document.get("ID")
-        self.answer_to = self.document.get("AssertionConsumerServiceURL")
-        self.by = self.document.findtext("a:Issuer", namespaces=_NAMES)
+        super().__init__(etree.fromstring(self.raw))
 
 
     @property
@@ -85,21 +94,27 @@ class SamlIdp:
         """Its certificate."""
         return self.certificate.public_bytes(Encoding.PEM).decode()
 
-    def answer(
+    def answer(self, asked: Question, who: str, said: Mapping[str, str] = {}, **how: Any) -> str:
+        """The form that the browser posts. `how`: see `response`."""
+        answer = base64.b64encode(etree.tostring(self.response(asked, who, said, **how))).decode()
+        return urlencode({"SAMLResponse": answer, "RelayState": asked.state})
+
+    def response(
         self,
-        asked: Asked,
+        asked: Question,
         who: str,
         said: Mapping[str, str] = {},
         *,
         signs: str = "assertion",
         encrypts: Callable[[Any], None] = lambda response: None,
         sha1: bool = False,
+        unasked: bool = False,
         change: Callable[[Any], None] = lambda document: None,
         **other: str,
-    ) -> str:
-        """The form that the browser posts, about that person, of whom this is said by attribute. `signs`: the assertion
-        or the response, or both. `encrypts`: the assertion, in a response. `sha1`: whether it is signed by that.
-        `change`: what is done to the response afterwards. `other`: what it says otherwise."""
+    ) -> Any:
+        """The response about that person, of whom this is said by attribute. `signs`: the assertion or the response, or
+        both. `encrypts`: the assertion, in a response. `sha1`: whether it is signed by that. `unasked`: whether it
+        answers nothing. `change`: what is done to the response afterwards. `other`: what it says otherwise."""
         now = datetime.now(UTC)
         attributes = "".join(
             f'<a:Attribute Name="{name}"><a:AttributeValue>{value}</a:AttributeValue></a:Attribute>'
@@ -112,14 +127,14 @@ class SamlIdp:
         }  # fmt: skip
         assertion = etree.fromstring(_ASSERTION.format(**values))
         response = etree.fromstring(_RESPONSE.format(**{**values, "id": uuid.uuid4().hex}))
+        if unasked:
+            del next(assertion.iter("{*}SubjectConfirmationData")).attrib["InResponseTo"]
         response.append(self._signed(assertion, sha1) if "assertion" in signs else assertion)
         encrypts(response)
         if "response" in signs:
             response = self._signed(response, sha1)
         change(response)
-        return urlencode({
-            "SAMLResponse": base64.b64encode(etree.tostring(response)).decode(), "RelayState": asked.state,
-        })  # fmt: skip
+        return response
 
     def _signed(self, element: Any, sha1: bool) -> Any:
         signer = (_Sha1Signer if sha1 else XMLSigner)(

@@ -364,7 +364,7 @@ TOLD = "Subject/SubjectConfirmation/SubjectConfirmationData"
         (at("Issuer", "", "urn:north"), "issued by urn:north"),
         (at(TOLD, "Recipient", "http://north.test/"), "it is for http://north.test/"),
         (at(TOLD, "Recipient", None), "it is for None"),
-        (at(TOLD, "InResponseTo", "_1"), "was not asked here"),
+        (at(TOLD, "InResponseTo", "_1"), "answers no question that was asked here"),
         (at(TOLD, "NotOnOrAfter", None), "until when"),
         (at(TOLD, "NotOnOrAfter", "2020-01-01T00:00:00Z"), "has expired"),
         (at(TOLD, "NotOnOrAfter", "soon"), "is no moment"),

@@ -29,6 +29,8 @@ from tests.rooms.identity.federation import PROVIDERS, call
 from tests.rooms.identity.saml_browser import DASHBOARD, HERE, MAIL, WEBSSO, Browser, connect, connected
 from tests.rooms.identity.saml_provider import SSO, SamlIdp
 
+NO_ANSWER = "answers no question that was asked here"
+
 
 @pytest.fixture(scope="module")
 def beginning(certified: Path) -> Path:
@@ -80,7 +82,7 @@ def test_an_answer_is_good_once(browser: Browser, idp: SamlIdp) -> None:
     assert "ended already" in browser.refused(form)
     again = browser.begin()
     said = parse_qs(form)["SAMLResponse"][0]
-    assert "does not answer this login" in browser.refused(urlencode({"SAMLResponse": said, "RelayState": again.state}))
+    assert NO_ANSWER in browser.refused(urlencode({"SAMLResponse": said, "RelayState": again.state}))
 
 
 def test_nobody_is_logged_in_by_an_answer_to_somebody_else(browser: Browser, idp: SamlIdp) -> None:
@@ -102,7 +104,7 @@ def test_a_login_has_ten_minutes(browser: Browser, idp: SamlIdp, clock: MovableC
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        ({"question": "_another"}, "does not answer this login"),
+        ({"question": "_another"}, NO_ANSWER),
         ({"audience": "https://other.test"}, "for the audience https://other.test"),
         ({"to": HERE}, f"for {HERE}, not for"),
         ({"entity": "https://evil.test"}, "issued by https://evil.test"),
@@ -158,6 +160,11 @@ def test_what_was_changed_on_the_way_is_refused(
     browser.refused(idp.answer(browser.begin(), "jane", MAIL, signs=signs, change=change))
 
 
+def test_what_answers_nothing_logs_no_browser_in(browser: Browser, idp: SamlIdp) -> None:
+    form = idp.answer(browser.begin(), "jane", MAIL, signs="response", unasked=True)
+    assert NO_ANSWER in browser.refused(form)
+
+
 def test_a_key_that_the_operator_does_not_name_signs_for_nobody(browser: Browser) -> None:
     assert "no key that is trusted" in browser.refused(SamlIdp().answer(browser.begin(), "jane", MAIL))
 
@@ -177,7 +184,7 @@ def test_an_answer_to_a_browser_is_none_for_a_program_and_the_other_way_round(br
     said = base64.b64decode(parse_qs(form)["SAMLResponse"][0])
     refused = browser.cloud.ask("POST", f"{PROVIDERS}/corp/protocols/saml2/auth", said, Content_Type="text/xml")
     assert refused.status_code == 401
-    assert "not asked here" in refused.text
+    assert NO_ANSWER in refused.text
 
 
 def test_the_cookie_comes_back_with_the_providers_form(browser: Browser) -> None:
@@ -242,13 +249,14 @@ def test_the_operators_command_prints_what_a_provider_is_asked_with(browser: Bro
     asked = browser.begin()
     tell = identity_verbs(browser.cloud.services)["identity-metadata"]
     told = etree.fromstring(tell("corp/saml2")["metadata"].encode())
-    (takes,) = told.iter(name("md:AssertionConsumerService"))
-    assert (told.get("entityID"), takes.get("Location")) == (asked.by, asked.answer_to)
-    assert takes.get("Binding") == asked.document.get("ProtocolBinding")
+    browsers, programs = told.iter(name("md:AssertionConsumerService"))
+    assert (told.get("entityID"), browsers.get("Location")) == (asked.by, asked.answer_to)
+    assert browsers.get("Binding") == asked.document.get("ProtocolBinding")
+    assert (programs.get("Binding"), programs.get("Location")) == ("urn:oasis:names:tc:SAML:2.0:bindings:PAOS", HERE)
     parts = [(etree.QName(each).localname, each.get("use")) for each in told[0]]
     # In the order of the schema; the second certificate for signatures is that of after the next rotation.
     assert parts == [("KeyDescriptor", "signing")] * 2 + [("KeyDescriptor", "encryption"),
-                                                          ("AssertionConsumerService", None)]  # fmt: skip
+                                                          *[("AssertionConsumerService", None)] * 2]  # fmt: skip
     for way in ("corp/openid", "corp", "", "saml2/corp"):
         with pytest.raises(BadRequest, match="there are: corp/saml2"):
             tell(way)

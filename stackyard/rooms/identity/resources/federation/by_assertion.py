@@ -37,7 +37,8 @@ class AssertionSignIn(SignIn):
             )
         login = self.new()
         known_as = vouched.known_as(self.work.services, self.way)
-        asked = requests.request(_id(login.nonce), known_as, connection.sso_endpoint, self.back(), self.work.now)
+        where = connection.sso_endpoint, self.back(), requests.POST
+        asked = requests.request(_id(login.nonce), known_as, *where, self.work.now)
         signer = vouched.own_signer(self.work.services)
         return self.sent(login, requests.address(connection.sso_endpoint, asked, login.state, signer))
 

@@ -1,4 +1,4 @@
-"""What a SAML provider that is to log browsers in must be told of this cloud: metadata that the operator hands on."""
+"""What a SAML provider that is to log people in must be told of this cloud: metadata that the operator hands on."""
 
 from cryptography import x509
 
@@ -22,8 +22,8 @@ def introduction(services: Services, provider_id: str, protocol_id: str) -> byte
     where = services.settings.base_url, provider_id, protocol_id
     # A provider may use any certificate that it is told: the one of now, which is good until the rotation after next.
     readable_by = x509.load_pem_x509_certificate(ready(services, keys_of(services).decryption)[0].secret)
-    known_as = connection.audience or addresses.of_programs(*where)
-    told = metadata.asking(known_as, addresses.of_browsers(*where), own_signer(services), readable_by)
+    browsers, programs = addresses.of_browsers(*where), addresses.of_programs(*where)
+    told = metadata.asking(connection.audience or programs, browsers, programs, own_signer(services), readable_by)
     return xml.written(told)
 
 

@@ -10,13 +10,19 @@ from stackyard.rooms.identity.resources.authentication.attempt import Attempt
 from stackyard.rooms.identity.resources.authentication.authenticate import authenticate
 from stackyard.rooms.identity.resources.authentication.by_mapping import Vouched
 from stackyard.rooms.identity.resources.authentication.wanted import Wanted
-from stackyard.rooms.identity.resources.federation import websso
+from stackyard.rooms.identity.resources.federation import by_ecp, vouched, websso
+from stackyard.rooms.identity.resources.saml.sections import SamlProvider
 from stackyard.rooms.identity.resources.token import handlers
 
 
 def log_in(work: Work, request: Request) -> Reply | Callable[[], Reply]:
-    """An unscoped token for a person whom a provider vouches for."""
+    """An unscoped token for a person whom a provider vouches for; or the question that a program is to put to a
+    provider that speaks SAML."""
     said = Vouched(request.params["idp_id"], request.params["protocol_id"])
+    if by_ecp.asks(request):
+        way = vouched.way(work.tx, work.services, said.identity_provider, said.protocol)
+        if isinstance(way.connection, SamlProvider):
+            return by_ecp.later(work.services, way)
     attempt = Attempt(services=work.services, request=request)
     return authenticate(work.tx, attempt, Wanted(methods={"mapped": said}, scope="unscoped"), catalog=False)
 
@@ -34,9 +40,9 @@ ROUTES = [
             token="none",
             reads="driver",
             status=201,
-            answers=_REFUSALS,
+            answers=(200, *_REFUSALS),
             doc="Log in with an identity provider's token (Authorization: Bearer) or SAML response (the body), or by a "
-            "proxy that vouches.",
+            "proxy that vouches. An enhanced client (PAOS) is given a question to take to the provider.",
         )
         for method in ("GET", "POST")
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from stackyard.kernel.caller import service_caller
 from stackyard.kernel.errors import BadRequest, Forbidden, NotFound, Unauthorized
@@ -17,12 +18,13 @@ from stackyard.rooms.identity.resources.federation.oidc import Claims
 from stackyard.rooms.identity.resources.federation.parties import Parties
 from stackyard.rooms.identity.resources.mapping import engine, language
 from stackyard.rooms.identity.resources.mapping.engine import Assertion
-from stackyard.rooms.identity.resources.saml import addresses
+from stackyard.rooms.identity.resources.saml import addresses, questions
 from stackyard.rooms.identity.resources.saml.encryption import unlocking
 from stackyard.rooms.identity.resources.saml.judging import Here, judged
 from stackyard.rooms.identity.resources.saml.sections import Issuer, SamlProvider
 from stackyard.rooms.identity.resources.saml.vouching import Signer, signer_of
 from stackyard.rooms.identity.resources.token.proof import Proof
+from stackyard.rooms.identity.rotation import keys_of
 
 _BEARER = "bearer "
 
@@ -85,20 +87,28 @@ def assertion_of(services: Services, way: Way, request: Request) -> Assertion:
 
 
 def _brought(services: Services, way: Way, connection: SamlProvider, request: Request) -> Assertion:
-    """What the SAML assertion in the body says, which came unasked."""
+    """What the SAML assertion in the body says, which came unasked or answers a question that a program fetched."""
     if not isinstance(request.body, bytes):
         raise Unauthorized(
             "Nobody vouches for you: the request has no assertion of the identity provider.",
             remedy="Post its SAML response, as XML.",
         )
-    here = Here(recipient(services, way), known_as(services, way))
+    here = Here(recipient(services, way), known_as(services, way), partial(_waits_for, services, way))
     return _judged(services, request.body, connection, here)
+
+
+def _waits_for(services: Services, way: Way, question_id: str | None) -> bool:
+    if question_id is None:
+        return True
+    secret, now = keys_of(services).secret, services.clock.now()
+    return questions.was_asked(secret, question_id, way.provider.id, way.protocol.id, now)
 
 
 def answered(services: Services, way: Way, said: bytes, address: str, request_id: str) -> Assertion:
     """What a provider's SAML response says that answers a request of ours at that address. Raises Unauthorized."""
     assert isinstance(way.connection, SamlProvider)
-    return _judged(services, said, way.connection, Here(address, known_as(services, way), request_id))
+    here = Here(address, known_as(services, way), lambda answers: answers == request_id)
+    return _judged(services, said, way.connection, here)
 
 
 def _judged(services: Services, said: bytes, connection: SamlProvider, here: Here) -> Assertion:

@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 
 from stackyard.rooms.identity.resources.saml.sections import Issuer
 from stackyard.rooms.identity.resources.saml.vouching import Signer
-from stackyard.rooms.identity.resources.saml.xml import Element, made, signed
+from stackyard.rooms.identity.resources.saml.xml import NEXT_ACTOR, Element, made, signed
 
 ENTITY = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
 _PASSWORD = "urn:oasis:names:tc:SAML:2.0:ac:classes:Password"
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified"
-_NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,7 @@ def _issuer(issuer: Issuer) -> Element:
 
 def enveloped(answer: Element, relay_state: str) -> Element:
     """The response as an enhanced client (ECP) posts it."""
-    flags = {"soap:mustUnderstand": "1", "soap:actor": _NEXT}
+    flags = {"soap:mustUnderstand": "1", "soap:actor": NEXT_ACTOR}
     state = made("ecp:RelayState", f"{relay_state}{uuid.uuid4().hex}", flags)
     return made("soap:Envelope", [made("soap:Header", [state]), made("soap:Body", [answer])])
 

@@ -7,7 +7,7 @@ bearer can read it too.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -24,12 +24,12 @@ _TEXT = Text(max=None)
 
 @dataclass(frozen=True)
 class Here:
-    """Where an assertion is brought to: an address, what the provider calls this cloud, and the id of the request that
-    it answers (None: it comes unasked)."""
+    """Where an assertion is brought to: an address, what the provider calls this cloud, and whether it waits for an
+    answer to the request of an id (None: for one that comes unasked)."""
 
     address: str
     known_as: str
-    asked: str | None = None
+    waits_for: Callable[[str | None], bool]
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def _check_bearer(assertion: Element, provider: SamlProvider, here: Here, now: d
             continue
         if data.get("Recipient") != here.address:
             why = f"it is for {data.get('Recipient')}, not for {here.address}"
-        elif data.get("InResponseTo") != here.asked:
-            why = "it does not answer this login" if here.asked else "it answers a question that was not asked here"
+        elif not here.waits_for(data.get("InResponseTo")):
+            why = "it answers no question that was asked here, or not in time"
         elif (until := _moment(data, "NotOnOrAfter")) is None:
             why = "it does not say until when it is good"
         else:
@@ -137,7 +137,8 @@ def _check_bearer(assertion: Element, provider: SamlProvider, here: Here, now: d
 
 
 def _check_conditions(assertion: Element, provider: SamlProvider, here: Here, now: datetime) -> None:
-    if here.asked and assertion.find(f"{name('saml:Conditions')}/{name('saml:AudienceRestriction')}") is None:
+    answers = any(each.get("InResponseTo") for each in assertion.iter(name("saml:SubjectConfirmationData")))
+    if answers and assertion.find(f"{name('saml:Conditions')}/{name('saml:AudienceRestriction')}") is None:
         raise ValueError("it does not say for what audience it is")
     for conditions in assertion.findall(name("saml:Conditions")):
         _check_times(conditions, provider, now)

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from stackyard.rooms.identity.resources.saml.encryption import NOTICING, TRANSPORTS
-from stackyard.rooms.identity.resources.saml.requests import POST
+from stackyard.rooms.identity.resources.saml.requests import PAOS, POST
 from stackyard.rooms.identity.resources.saml.sections import Contact, Issuer, Organization
 from stackyard.rooms.identity.resources.saml.vouching import Signer
 from stackyard.rooms.identity.resources.saml.xml import SPACES, Element, made
@@ -23,17 +23,20 @@ def described(issuer: Issuer, signer: Signer) -> Element:
     return made("md:EntityDescriptor", [descriptor], {"entityID": issuer.entity_id})
 
 
-def asking(known_as: str, answer_to: str, signer: Signer, readable_by: x509.Certificate) -> Element:
-    """The description for a provider that is to log browsers in, and sends them back to the address `answer_to`. What
-    it encrypts, the key of the certificate `readable_by` opens."""
-    takes = {"Binding": POST, "Location": answer_to, "index": "0", "isDefault": "true"}
+def asking(known_as: str, browsers: str, programs: str, signer: Signer, readable_by: x509.Certificate) -> Element:
+    """The description for a provider that is to log people in: browsers, which it sends back to one address, and
+    enhanced clients, which bring its answer to the other. What it encrypts, the key of `readable_by` opens."""
+    takes = [
+        {"Binding": POST, "Location": browsers, "index": "0", "isDefault": "true"},
+        {"Binding": PAOS, "Location": programs, "index": "1"},
+    ]
     wants = {"AuthnRequestsSigned": "true", "WantAssertionsSigned": "true"}
     speaks = {"protocolSupportEnumeration": SPACES["samlp"]}
     methods = [made("md:EncryptionMethod", attributes={"Algorithm": each}) for each in (*NOTICING, *TRANSPORTS)]
     parts = [
         *(_key(each) for each in signer.certificates),
         _key(readable_by, "encryption", methods),
-        made("md:AssertionConsumerService", attributes=takes),
+        *(made("md:AssertionConsumerService", attributes=each) for each in takes),
     ]
     descriptor = made("md:SPSSODescriptor", parts, wants | speaks)
     return made("md:EntityDescriptor", [descriptor], {"entityID": known_as})

@@ -1,5 +1,5 @@
-"""What a provider is asked: who is it at this browser? Sources: SAML 2.0 Core, section 3.4.1; Bindings, section 3.4,
-of which 3.4.4.1 is how it is signed."""
+"""What a provider is asked: who is it at this browser, or program? Sources: SAML 2.0 Core, section 3.4.1; Bindings,
+section 3.4, of which 3.4.4.1 is how a question in an address is signed."""
 
 import base64
 import zlib
@@ -10,19 +10,19 @@ from stackyard.rooms.identity.resources.saml.assertions import instant
 from stackyard.rooms.identity.resources.saml.vouching import Signer
 from stackyard.rooms.identity.resources.saml.xml import Element, made, written
 
-POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+POST, PAOS = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST", "urn:oasis:names:tc:SAML:2.0:bindings:PAOS"
 
 
-def request(request_id: str, issuer: str, destination: str, answer_to: str, now: datetime) -> Element:
-    """A question by `issuer` to a provider's address `destination`, to be answered by a form that is posted to
-    `answer_to`."""
+def request(request_id: str, issuer: str, destination: str, answer_to: str, binding: str, now: datetime) -> Element:
+    """A question by `issuer` to a provider's address `destination` (empty: it is not known), to be answered by what is
+    posted to `answer_to`, in that binding's form."""
     attributes = {
         "ID": request_id,
         "Version": "2.0",
         "IssueInstant": instant(now),
-        "Destination": destination,
+        **({"Destination": destination} if destination else {}),
         "AssertionConsumerServiceURL": answer_to,
-        "ProtocolBinding": POST,
+        "ProtocolBinding": binding,
     }
     return made("samlp:AuthnRequest", [made("saml:Issuer", issuer)], attributes)
 

@@ -25,6 +25,7 @@ SPACES = {
     "saml": "urn:oasis:names:tc:SAML:2.0:assertion",
     "samlp": "urn:oasis:names:tc:SAML:2.0:protocol",
     "md": "urn:oasis:names:tc:SAML:2.0:metadata",
+    "paos": "urn:liberty:paos:2003-08",
     "ecp": "urn:oasis:names:tc:SAML:2.0:profiles:SSO:ecp",
     "soap": "http://schemas.xmlsoap.org/soap/envelope/",
     "ds": "http://www.w3.org/2000/09/xmldsig#",
@@ -32,6 +33,8 @@ SPACES = {
     "xenc11": "http://www.w3.org/2009/xmlenc11#",
     "xml": "http://www.w3.org/XML/1998/namespace",
 }
+#: Of SOAP: whoever reads it next.
+NEXT_ACTOR = "http://schemas.xmlsoap.org/soap/actor/next"
 _EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 #: By hashes of which no collisions are known, and no shared secrets.
 _SIGNATURES = ("RSA_SHA256", "RSA_SHA384", "RSA_SHA512", "ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512",
