@@ -64,6 +64,8 @@ class TlsTransport:
         may show only at the first `receive`."""
         try:
             self._shake_hands(time.monotonic() + within)
+            if not self._tls.server_side and self.purpose is None:
+                raise TransportClosed("the far end is no server for nodes, or one of another version")
         except TransportClosed:
             self._closed.set()
             self._socket.close()

@@ -83,11 +83,12 @@ def _certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, certificates.client_context(LINK, signer.certificate, identity)
 
 
-def tls_pair() -> tuple[Transport, Transport]:
-    """Two ends of a TLS connection over real sockets."""
+def tls_pair(**how: float) -> tuple[TlsTransport, TlsTransport]:
+    """Two ends of a TLS connection over real sockets. `how`: see TlsTransport."""
     server, client = _certified()
     one, other = socket.socketpair()
-    here, there = TlsTransport(one, server, is_server=True), TlsTransport(other, client, is_server=False)
+    here = TlsTransport(one, server, is_server=True, **how)
+    there = TlsTransport(other, client, is_server=False, **how)
     shaking = threading.Thread(target=here.handshake, args=(5,))
     shaking.start()
     there.handshake(5)

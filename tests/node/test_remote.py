@@ -27,7 +27,7 @@ from stackyard.node.tls import TlsTransport
 from stackyard.node.transport import TransportClosed
 from stackyard.testing.cloud import free_port
 from tests.node.bench import RealBench
-from tests.node.conftest import _certified, wait_until
+from tests.node.conftest import _certified, tls_pair, wait_until
 from tests.node.premises import CONTRACTS, Premises, new_database, premises
 from tests.node.test_claims import begin
 
@@ -235,21 +235,8 @@ def test_a_stranger_that_says_nothing_or_nonsense_keeps_nobody_out(server: Premi
         each.close()
 
 
-def connected(**how: float) -> tuple[TlsTransport, TlsTransport, socket.socket]:
-    """The two ends of a connection, and the socket of the first."""
-    server_context, client_context = _certified()
-    one, other = socket.socketpair()
-    here = TlsTransport(one, server_context, is_server=True, **how)
-    there = TlsTransport(other, client_context, is_server=False, **how)
-    shaking = threading.Thread(target=here.handshake, args=(5,))
-    shaking.start()
-    there.handshake(5)
-    shaking.join()
-    return here, there, one
-
-
 def test_who_has_nothing_to_say_is_not_taken_for_dead() -> None:
-    here, there, _ = connected(pulse=0.1, patience=0.5)
+    here, there = tls_pair(pulse=0.1, patience=0.5)
     closed = threading.Event()
     there.when_closed(closed.set)
     waiting = ThreadPoolExecutor(1).submit(there.receive)
@@ -259,14 +246,27 @@ def test_who_has_nothing_to_say_is_not_taken_for_dead() -> None:
     here.close()
 
 
+def test_a_server_of_another_version_is_said_to_be_one() -> None:
+    server_context, client_context = _certified.__wrapped__()  # not those of other tests
+    server_context.set_alpn_protocols(["stackyard-link/2"])
+    one, other = socket.socketpair()
+    here = TlsTransport(one, server_context, is_server=True)
+    threading.Thread(target=here.handshake, args=(5,), daemon=True).start()
+    there = TlsTransport(other, client_context, is_server=False)
+    with pytest.raises(TransportClosed, match="another version"):
+        there.handshake(5)
+    assert other.fileno() == -1
+    here.close()
+
+
 def test_a_frame_beyond_any_measure_ends_the_connection() -> None:
-    here, there, one = connected()
+    here, there = tls_pair()
     there._queue.put(b"\xff\xff\xff\xff")
     with pytest.raises(TransportClosed, match="announced a frame"):
         here.receive()
     with pytest.raises(TransportClosed):
         there.receive()
-    wait_until(lambda: one.fileno() == -1)  # its descriptor is given back
+    wait_until(lambda: here._socket.fileno() == -1)  # its descriptor is given back
 
 
 def test_nothing_older_than_tls_1_3_is_spoken(server: Premises) -> None:
