@@ -286,6 +286,24 @@ def test_a_role_of_a_domain_is_given_on_projects_of_that_domain_alone(
     project["domain"] = {"name": "Default"}
     call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", change)
     assert "there is no such role" in log_in(cloud, acme.token(), 400).text
+    do.make("role", name="navigator", domain_id="default")
+    project["roles"] = [{"name": "navigator"}]
+    call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", change)
+    assert "there is no such role" in log_in(cloud, acme.token(), 400).text, "it is not of the user's domain"
+
+
+def test_a_project_that_is_named_twice_has_the_roles_of_both(
+    cloud: Cloud, do: Admin, acme: Provider, ready: dict[str, Any]
+) -> None:
+    projects = [{"name": "lab", "roles": [{"name": each}]} for each in ("reader", "manager")]
+    rules = [{"local": [{"user": {"name": "{0}"}, "projects": projects}], "remote": [{"type": "OIDC-sub"}]}]
+    change = {"mapping": {"rules": rules, "schema_version": "3.0"}}
+    call(do, 200, "PATCH", "/v3/OS-FEDERATION/mappings/people", change)
+    for _ in range(2):
+        user = log_in(cloud, acme.token()).json["token"]["user"]["id"]
+        path = f"/v3/role_assignments?user.id={user}&include_names=true"
+        given = do.do("GET", path).json["role_assignments"]
+        assert sorted(each["role"]["name"] for each in given) == ["manager", "reader"]
 
 
 def test_a_mapping_may_mean_a_user_of_this_cloud(

@@ -144,23 +144,24 @@ def _vouch(work: Work, user: Record, provider_id: str, group_ids: Sequence[str],
 
 
 def _provision(work: Work, user: Record, provider: Record, mapped: Mapped) -> None:
-    held: set[str] = set()
+    wanted: dict[str, set[str]] = {}
     for each in mapped.projects:
         project = _project(work, each, provider.domain_id)
-        held.add(project.id)
-        _grant(work, user.id, project.id, _roles(work, each, project.domain_id), mapped.follows)
+        wanted.setdefault(project.id, set()).update(_roles(work, each, project, user))
     if mapped.follows:
-        for project_id in assignments.projects_of_actor(work.tx, user.id) - held:
-            _grant(work, user.id, project_id, (), True)
+        wanted |= {other: set() for other in assignments.projects_of_actor(work.tx, user.id) - wanted.keys()}
+    for project_id, role_ids in wanted.items():
+        _grant(work, user.id, project_id, role_ids, mapped.follows)
 
 
-def _roles(work: Work, project: Project, domain_id: str) -> list[str]:
-    """The ids of the roles: everybody's, or of the project's own domain."""
+def _roles(work: Work, wanted: Project, project: Record, user: Record) -> list[str]:
+    """The ids of the roles: everybody's, or of the domain that project and user are both in."""
+    domain_id = project.domain_id if project.domain_id == user.domain_id else None
     found = []
-    for name in project.roles:
+    for name in wanted.roles:
         role = roles.by_name(work.tx, name) or roles.by_name(work.tx, name, domain_id)
         if role is None:
-            raise BadRequest(f"The mapping gives the role {name} on the project {project.name}; there is no such role.")
+            raise BadRequest(f"The mapping gives the role {name} on the project {wanted.name}; there is no such role.")
         found.append(role.id)
     return found
 
