@@ -17,7 +17,7 @@ from stackyard.kernel.steps import Refused, Transient
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Services, Work
 from stackyard.rooms.container.driver import ContainerDriver, ContainerState, Inventory, NotFound
-from stackyard.rooms.container.resources.container import store
+from stackyard.rooms.container.resources.container import copies, store
 from stackyard.rooms.container.resources.container.resource import CONTAINER
 from stackyard.rooms.container.resources.host import placing
 from stackyard.rooms.container.resources.host import rules as hosts
@@ -389,5 +389,13 @@ RECONCILERS = [
         check=check,
         every=timedelta(seconds=5),
         doc="Follows what engines say of containers: restarts, removes, rewires, and clears what belongs to nothing.",
+    ),
+    Reconciler(
+        name="image-copies",
+        run=copies.remove_unused,
+        # One more than is needed contradicts nothing that the cloud says.
+        check=lambda services: [],
+        every=timedelta(minutes=10),
+        doc="Removes engines' copies of images that Glance no longer has, once no container needs them.",
     ),
 ]

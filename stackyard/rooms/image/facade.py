@@ -1,6 +1,6 @@
 """What other rooms may ask of images: find one as the caller sees it, read its bytes, add one at first start."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,11 @@ def find(work: Work, name_or_id: str) -> Image | None:
             f"{len(usable)} images have the name '{name_or_id}': {ids}.", remedy="Use the id of the one you mean."
         )
     return _image(rules.loaded(work, usable[0])) if usable else None
+
+
+def existing(work: Work, image_ids: Iterable[str]) -> set[str]:
+    """Those of these images that there are, whoever may see them."""
+    return {each for each in image_ids if store.row(work, each) is not None}
 
 
 def shared_store(services: Services) -> SharedStore:

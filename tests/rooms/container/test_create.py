@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stackyard.hosts import container_image
+from stackyard.rooms.container.drivers.fake.driver import FakeDriver
 from tests.rooms.container.zun import Zun, soon
 
 
@@ -67,7 +68,41 @@ def test_an_image_in_glance_is_loaded_into_the_engine_under_a_name_nobody_else_c
     for asked in ({"image": "mine"}, {"image": image, "image_driver": "glance"}):
         uuid = demo.run(**asked)
         assert (demo.show(uuid)["image_driver"], demo.show(uuid)["status"]) == ("glance", "Running")
-        assert demo.engine(uuid).spec.image.startswith(f"stackyard-glance-{image}:")
+        assert demo.engine(uuid).spec.image.startswith(f"stackyard-glance-{demo.cloud.settings.cloud_id}-{image}:")
+
+
+def test_the_engines_copy_goes_when_neither_glance_nor_a_container_has_the_image(demo: Zun) -> None:
+    image = _in_glance(demo, "old", b"".join(container_image.saved("old:1", b"a program", {"Cmd": ["/old"]})))
+    uuid = demo.run(image="old")
+    name = demo.engine(uuid).spec.image
+
+    def repaired() -> list[str]:
+        return [each for each in demo.cloud.cloud.reconcilers.run_once("image-copies").repaired if image in each]
+
+    def is_there() -> bool:
+        return any(name in found.names for found, _ in demo.world.images.values())
+
+    assert repaired() == []
+    demo.person("DELETE", f"/image/v2/images/{image}", ok=204)
+    assert repaired() == [], "the container may have to be made anew from it"
+    demo.delete(uuid)
+    assert is_there()
+    [said] = repaired()
+    assert name in said
+    assert not is_there()
+    assert repaired() == []
+
+
+def test_a_copy_that_glance_has_or_that_is_another_clouds_stays(demo: Zun) -> None:
+    archive = b"".join(container_image.saved("kept:1", b"a program", {"Cmd": ["/kept"]}))
+    _in_glance(demo, "kept", archive)
+    uuid = demo.run(image="kept")
+    name = demo.engine(uuid).spec.image
+    theirs = f"stackyard-glance-other-{uuid}:123456789abc"
+    FakeDriver(demo.world).load_image(theirs, iter([archive]))
+    demo.delete(uuid)
+    demo.cloud.cloud.reconcilers.run_once("image-copies")
+    assert {name, theirs} <= {each for found, _ in demo.world.images.values() for each in found.names}
 
 
 def test_data_that_is_no_container_image_is_told_of(demo: Zun) -> None:

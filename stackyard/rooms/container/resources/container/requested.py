@@ -7,6 +7,7 @@ from typing import Any
 from stackyard.kernel.declare.kinds import invalid
 from stackyard.kernel.declare.versions import Version
 from stackyard.kernel.errors import BadRequest, Conflict
+from stackyard.kernel.settings import Settings
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image import facade as images
@@ -15,8 +16,8 @@ COMMAND_IS_A_LIST = Version(1, 20)
 
 #: What the engine calls images that came from Glance. Nobody may ask for such a name: it could be another project's
 #: image.
-GLANCE_REPOSITORY = "stackyard-glance"
-_HIDDEN = re.compile(rf"^(.*/)?{GLANCE_REPOSITORY}[:/@-]|^stackyard[-/]|^(sha256:)?[0-9a-f]{{12,64}}$")
+COPIES = "stackyard-glance"
+_HIDDEN = re.compile(rf"^(.*/)?{COPIES}[:/@-]|^stackyard[-/]|^(sha256:)?[0-9a-f]{{12,64}}$")
 
 
 def chosen_image(work: Work, wanted: Record) -> dict[str, Any]:
@@ -40,8 +41,13 @@ def chosen_image(work: Work, wanted: Record) -> dict[str, Any]:
             f"Image {found.id} has container format '{found.container_format}'; a container needs 'docker'.",
             field="image",
         )
-    reference = f"{GLANCE_REPOSITORY}-{found.id}:{(found.checksum or 'none')[:12]}"
+    reference = f"{copies_of(work.services.settings)}-{found.id}:{(found.checksum or 'none')[:12]}"
     return {"image_driver": "glance", "image_id": found.id, "image_reference": reference}
+
+
+def copies_of(settings: Settings) -> str:
+    """With what the names of engines' copies of this cloud's images begin. An engine may serve several clouds."""
+    return f"{COPIES}-{settings.cloud_id}"
 
 
 def _registry_name(name: str) -> str:

@@ -45,6 +45,12 @@ def placed(work: Work) -> list[Record]:
     return work.tx.all(sa.select(table).where(table.c.host.is_not(None)))
 
 
+def uses(work: Work, image_reference: str) -> bool:
+    """Whether any container was made, or is to be made, of what engines call so."""
+    table = resource.CONTAINER.table
+    return work.tx.value(sa.select(table.c.uuid).where(table.c.image_reference == image_reference).limit(1)) is not None
+
+
 def change(work: Work, uuid: str, /, **values: Any) -> None:
     """Set columns of a container's row."""
     work.tx.update(resource.CONTAINER.table, {**values, "updated_at": work.now}, uuid=uuid)
