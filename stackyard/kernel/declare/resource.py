@@ -169,11 +169,13 @@ def Shown(name: str, kind: Kind, show: Callable[["Work", Record], Any], **more: 
 class Allow:
     """A policy rule: its name (what policy.yaml overrides) and its default check string, in oslo.policy's language.
     `scopes`: the scopes of tokens it takes at all ("system", "domain", "project"), oslo.policy's scope types; an
-    override of the check leaves them. None given: any."""
+    override of the check leaves them. None given: any. `never_open`: an override that lets in everybody is not heeded;
+    files have such from when the service itself looked who asks."""
 
     name: str
     check: str
     scopes: tuple[str, ...] = ()
+    never_open: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,6 +57,11 @@ def parse(rule: Any) -> Parsed:
     return parser.parse_rule(rule)
 
 
+def lets_in_all(check: Parsed) -> bool:
+    """Whether the rule is the one that always passes: an empty one, or `@`."""
+    return isinstance(check, checks.TrueCheck)
+
+
 def compiled(name: str, check: Parsed, rules: Rules, book: Any) -> Check:
     """The function of a parsed check. `book`: what checks that are unknown here get as their enforcer."""
 

@@ -3,6 +3,7 @@
 Defaults come from the declarations; `<state>/policy/<room>.yaml` overrides them. An unknown rule denies.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,9 @@ import yaml
 from stackyard.kernel.caller import Caller
 from stackyard.kernel.declare.resource import Allow, Field
 from stackyard.kernel.declare.room import Room
-from stackyard.kernel.request.checks import Check, Parsed, compiled, parse
+from stackyard.kernel.request.checks import Check, Parsed, compiled, lets_in_all, parse
+
+log = logging.getLogger(__name__)
 
 
 class RuleBook:
@@ -86,8 +89,16 @@ def _book(room: Room, overrides: Path | None) -> RuleBook:
     rules = list(rules_of(room))
     texts: dict[str, Any] = {rule.name: rule.check for rule in rules}
     if overrides and overrides.exists():
-        texts |= _read(overrides)
+        closed = {rule.name for rule in rules if rule.never_open}
+        texts |= {name: text for name, text in _read(overrides).items() if name not in closed or not _opens(name, text)}
     return RuleBook(texts, {rule.name: rule.scopes for rule in rules})
+
+
+def _opens(name: str, text: Any) -> bool:
+    if lets_in_all(parse(text)):
+        log.warning("policy: %s lets in everybody and is not heeded: the default holds", name)
+        return True
+    return False
 
 
 def _read(file: Path) -> dict[str, Any]:

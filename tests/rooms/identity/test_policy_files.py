@@ -55,3 +55,16 @@ def test_what_a_file_allows_still_takes_a_token_of_the_right_scope(tmp_path: Pat
     policies = Policies([ROOM], tmp_path)
     assert policies.allows("identity:create_trust", PERSON, THEIRS)
     assert not policies.allows("identity:create_trust", Caller(user_id="u", system=True, roles=("admin",)), THEIRS)
+
+
+@pytest.mark.parametrize("check", ["", "@"])
+def test_an_old_file_does_not_open_trusts_to_everybody(tmp_path: Path, check: str) -> None:
+    names = ("list_trusts", "get_trust", "delete_trust", "list_roles_for_trust", "get_role_for_trust")
+    (tmp_path / "identity.yaml").write_text("".join(f'"identity:{name}": "{check}"\n' for name in names))
+    policies = Policies([ROOM], tmp_path)
+    theirs = {"target.trust.trustor_user_id": "somebody", "target.trust.trustee_user_id": "else"}
+    for name in names:
+        assert not policies.allows(f"identity:{name}", PERSON, theirs), name
+        assert policies.allows(f"identity:{name}", ADMIN, theirs), name
+    (tmp_path / "identity.yaml").write_text('"identity:get_trust": "role:member"\n')
+    assert Policies([ROOM], tmp_path).allows("identity:get_trust", PERSON, theirs)
