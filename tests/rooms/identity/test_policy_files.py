@@ -66,5 +66,5 @@ def test_an_old_file_does_not_open_trusts_to_everybody(tmp_path: Path, check: st
     for name in names:
         assert not policies.allows(f"identity:{name}", PERSON, theirs), name
         assert policies.allows(f"identity:{name}", ADMIN, theirs), name
-    (tmp_path / "identity.yaml").write_text('"identity:get_trust": "role:member"\n')
+    (tmp_path / "identity.yaml").write_text('"identity:get_trust": "role:reader"\n')
     assert Policies([ROOM], tmp_path).allows("identity:get_trust", PERSON, theirs)
