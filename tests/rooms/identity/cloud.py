@@ -1,7 +1,8 @@
 """A cloud of the identity room alone, asked through the wire."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from stackyard.kernel.storage.database import Database
 from stackyard.kernel.work import Clock, Services, SystemClock
 from stackyard.rooms.identity import facade, room, seed
 from stackyard.rooms.identity.room import ROOM
+from stackyard.rooms.identity.throttle import Throttle
 from tests.in_process import client
 
 BASE = "http://cloud.test"
@@ -72,6 +74,10 @@ class Cloud:
             yield
         finally:
             self.front.proxies = before
+
+    def forgive(self, now: Callable[[], float] = time.monotonic) -> None:
+        """Forget who failed to log in so far. `now`: the time that failures are forgotten by from now on."""
+        self.services.bound["identity_throttle"] = Throttle(now)
 
     def close(self) -> None:
         self.front.close()

@@ -18,6 +18,7 @@ from stackyard.rooms.identity.resources.federation import discovery
 from stackyard.rooms.identity.resources.federation.assertion import from_claims
 from stackyard.rooms.identity.resources.federation.connections import Oidc
 from stackyard.rooms.identity.resources.federation.oidc import AT_ONCE
+from stackyard.rooms.identity.throttle import PER_ADDRESS, PER_USER
 from tests.rooms.identity.cloud import Admin, Cloud, project_scope
 from tests.rooms.identity.conftest import MovableClock
 from tests.rooms.identity.federation import PROVIDERS, call, mapping, protocol, provider
@@ -348,6 +349,23 @@ def test_the_method_mapped_takes_a_scope_at_once(cloud: Cloud, acme: Provider, r
     answer = cloud.ask("POST", "/v3/auth/tokens", body, Authorization=f"Bearer {acme.token()}")
     assert answer.json["token"]["project"]["name"] == "demo"
     assert cloud.ask("POST", "/v3/auth/tokens", body).status_code == 401
+
+
+def test_guessing_tokens_takes_too_long_and_good_ones_cost_nothing(
+    cloud: Cloud, acme: Provider, ready: dict[str, Any]
+) -> None:
+    connect(cloud, acme)
+    cloud.forgive(lambda: 0.0)
+    for _ in range(PER_USER.most + 1):
+        log_in(cloud, acme.token())
+    expired = acme.token(exp=1)
+    for status in [401] * PER_USER.most + [429] * PER_ADDRESS.most:
+        log_in(cloud, expired, status)
+    assert int(log_in(cloud, expired, 429).headers["Retry-After"]) <= PER_USER.seconds
+    log_in(cloud, acme.token())  # who comes again and again with the same has kept out nobody else of their network
+    for number in range(PER_ADDRESS.most - PER_USER.most):
+        log_in(cloud, acme.token(exp=1, jti=str(number)), 401)
+    assert int(log_in(cloud, acme.token(), 429).headers["Retry-After"]) <= PER_ADDRESS.seconds
 
 
 def test_a_claim_takes_no_other_claims_place() -> None:

@@ -27,6 +27,7 @@ _one_cloud = settings(suppress_health_check=[HealthCheck.function_scoped_fixture
 
 
 def status(cloud: Cloud, token: str) -> int:
+    cloud.forgive()
     return int(cloud.ask("POST", AUTH, Authorization=f"Bearer {token}").status_code)
 
 

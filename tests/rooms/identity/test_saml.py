@@ -145,6 +145,7 @@ def clouds(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 def now(clouds: Clouds) -> Iterator[None]:
     yield
     clouds.clock.ahead = timedelta()
+    clouds.east.forgive()
 
 
 # -- what west says --
@@ -560,6 +561,7 @@ def test_whatever_is_done_to_an_assertion_nobody_becomes_somebody_else(clouds: C
             spoiled(document, chance)
         if encrypts == "after" and document.find(name("saml:Assertion")) is not None:
             put(document, certificate)
+        clouds.east.forgive()
         answer = clouds.bring(etree.tostring(document))
         assert answer.status_code in (201, 401), answer.text
         if answer.status_code == 201:

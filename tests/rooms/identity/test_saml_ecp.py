@@ -20,6 +20,7 @@ from signxml.verifier import XMLVerifier
 
 from stackyard.cli.identity_verbs import identity_verbs
 from stackyard.rooms.identity.resources.saml.xml import SPACES, made, name
+from stackyard.rooms.identity.throttle import PER_USER
 from tests.rooms.identity.cloud import Admin, Cloud
 from tests.rooms.identity.command_line import CLIENTS, served
 from tests.rooms.identity.conftest import MovableClock
@@ -128,6 +129,14 @@ def test_a_question_is_put_to_one_provider(corp: Cloud, do: Admin, idp: SamlIdp)
     mine = question(corp)
     assert NO_ANSWER in bring(corp, idp.response(mine, "jane", MAIL, to=to, audience=to), there).text
     assert bring(corp, idp.response(mine, "jane", MAIL)).status_code == 201
+
+
+def test_assertions_are_not_judged_again_and_again(corp: Cloud, idp: SamlIdp) -> None:
+    corp.forgive(lambda: 0.0)
+    bad = idp.response(question(corp), "jane", MAIL, to="urn:other")
+    answers = [bring(corp, bad).status_code for _ in range(PER_USER.most + 1)]
+    assert answers == [401] * PER_USER.most + [429]
+    assert bring(corp, idp.response(question(corp), "jane", MAIL)).status_code == 201
 
 
 def test_an_answer_must_be_for_this_cloud(corp: Cloud, idp: SamlIdp) -> None:

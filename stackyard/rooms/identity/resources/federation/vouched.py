@@ -1,8 +1,10 @@
 """From a provider's word to a proof: who is vouched for by which protocol, in which request."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 
 from stackyard.kernel.caller import service_caller
 from stackyard.kernel.errors import BadRequest, Forbidden, NotFound, Unauthorized
@@ -25,6 +27,7 @@ from stackyard.rooms.identity.resources.saml.sections import Issuer, SamlProvide
 from stackyard.rooms.identity.resources.saml.vouching import Signer, signer_of
 from stackyard.rooms.identity.resources.token.proof import Proof
 from stackyard.rooms.identity.rotation import keys_of
+from stackyard.rooms.identity.throttle import throttle_of
 
 _BEARER = "bearer "
 
@@ -68,8 +71,8 @@ def way(tx: Transaction, services: Services, provider_id: str, protocol_id: str)
 
 
 def assertion_of(services: Services, way: Way, request: Request) -> Assertion:
-    """What is asserted of whoever makes a request: by the trusted proxy that passed it on, or by the token in it. May
-    ask the provider. Raises Unauthorized."""
+    """What is asserted of whoever makes a request: by the trusted proxy that passed it on, or by what is in it. May
+    ask the provider. Raises Unauthorized, and TooManyRequests after too many failures: to judge costs time."""
     if isinstance(way.connection, Proxied):
         if not request.proxied:
             raise Unauthorized("Nobody vouches for you: the request did not come by the proxy that does.")
@@ -82,7 +85,8 @@ def assertion_of(services: Services, way: Way, request: Request) -> Assertion:
             "Nobody vouches for you: the request has no token of the identity provider.",
             remedy="Send 'Authorization: Bearer <token>'.",
         )
-    claims = parties_of(services).party(way.connection).bearer(sent[len(_BEARER) :].strip())
+    with _attempt(services, request, sent.encode()):
+        claims = parties_of(services).party(way.connection).bearer(sent[len(_BEARER) :].strip())
     return from_claims(claims, way.connection.claim_prefix)
 
 
@@ -94,7 +98,13 @@ def _brought(services: Services, way: Way, connection: SamlProvider, request: Re
             remedy="Post its SAML response, as XML.",
         )
     here = Here(recipient(services, way), known_as(services, way), partial(_waits_for, services, way))
-    return _judged(services, request.body, connection, here)
+    with _attempt(services, request, request.body):
+        return _judged(services, request.body, connection, here)
+
+
+def _attempt(services: Services, request: Request, said: bytes) -> AbstractContextManager[None]:
+    """An attempt to log in by what is said, which stands for whom it may be about: that is known afterwards only."""
+    return throttle_of(services).attempt(("said", sha256(said).hexdigest()), request.remote_address)
 
 
 def _waits_for(services: Services, way: Way, question_id: str | None) -> bool:
