@@ -40,7 +40,7 @@ ROUTES = [
             token="none",
             reads="driver",
             status=201,
-            answers=(200, *_REFUSALS),
+            answers=(200, *_REFUSALS, 429),
             doc="Log in with an identity provider's token (Authorization: Bearer) or SAML response (the body), or by a "
             "proxy that vouches. An enhanced client (PAOS) is given a question to take to the provider.",
         )

@@ -11,6 +11,7 @@ ROUTES = [
         handler=handlers.request_token,
         token="none",
         status=201,
+        answers=(401,),
         doc="A request token for a consumer, which signs with its secret.",
     ),
     Route(
@@ -26,6 +27,7 @@ ROUTES = [
         handler=handlers.access_token,
         token="none",
         status=201,
+        answers=(401,),
         doc="An access token for an authorized request token.",
     ),
 ]

@@ -10,6 +10,7 @@ ROUTES = [
         handler=handlers.token,
         token="none",
         reads="driver",
+        answers=(401, 429),
         doc="An access token for an application credential (client_secret_basic), or a user (tls_client_auth).",
     )
 ]
