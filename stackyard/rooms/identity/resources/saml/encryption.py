@@ -77,7 +77,7 @@ def opened(encrypted: Element, unlock: Unlocking, *, checked: bool) -> Element:
 
 def _contents(
     paddings: Sequence[tuple["OAEP", bytes]], keys: Sequence["RSAPrivateKey"], size: int
-) -> "Sequence[bytes]":
+) -> Sequence[bytes]:
     """What the keys that came along may be."""
     found = [_decrypted(key, value, padding) for padding, value in paddings for key in keys]
     return [each for each in found if each is not None and len(each) == size]
