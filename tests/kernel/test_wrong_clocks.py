@@ -58,12 +58,20 @@ def servers(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     finally:
         first.end()
         second.end()
+        _tidy()
 
 
 def _server(folder: Path, url: str, wrong_by: str) -> Process:
     [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
     wrong = {"LD_PRELOAD": str(library), "FAKETIME": wrong_by, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
     return Process(folder, folder.name, settings_of(url), wrong | {"STACKYARD_CRASH_FILE": str(folder / "crash")})
+
+
+def _tidy() -> None:
+    """Remove what libfaketime keeps in memory for each process, and leaves there when one is killed."""
+    for left in Path("/dev/shm").glob("*faketime_*_*"):
+        if not Path("/proc", left.name.rpartition("_")[2]).exists():
+            left.unlink()
 
 
 @pytest.fixture
