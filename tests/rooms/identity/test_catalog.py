@@ -70,6 +70,19 @@ def test_an_endpoint_needs_a_service_and_a_region_that_exist(cloud: Cloud, do: A
     assert do.do("GET", "/v3/regions/newer").json["region"]["id"] == "newer"
 
 
+def test_the_words_about_an_endpoint_are_text(cloud: Cloud, do: Admin) -> None:
+    good = {"service_id": do.make("service", type="boat")["id"], "interface": "public", "url": "http://boat"}
+    made = do.make("endpoint", **good, name="quay", description=None)
+    assert (made["name"], made["description"]) == ("quay", None)
+    for wrong in ({"name": None}, {"name": 1}, {"description": ["x"]}):
+        for method, path, body in (
+            ("POST", "/v3/endpoints", {**good, **wrong}),
+            ("PATCH", f"/v3/endpoints/{made['id']}", wrong),
+        ):
+            refused = cloud.ask(method, path, {"endpoint": body}, do.token)
+            assert (refused.status_code, next(iter(wrong)) in refused.json["error"]["message"]) == (400, True)
+
+
 def test_regions_are_a_tree_that_endpoints_hold_in_place(cloud: Cloud, do: Admin) -> None:
     do.make("region", id="world", description="all")
     child = do.make("region", id="north", parent_region_id="world")

@@ -17,6 +17,7 @@ from stackyard.rooms.identity.resources.policy import store as policies
 def create(work: Work, wanted: Record) -> Record:
     """Make an endpoint of a service, in a region or in none."""
     _check_service(work, wanted)
+    _check_words(wanted)
     _take_older_word(work, wanted)
     _check_region(work, wanted)
     return kernel_rows.insert(work, ENDPOINT, wanted)
@@ -26,6 +27,7 @@ def update(work: Work, endpoint: Record, changes: Record) -> Record:
     """Change an endpoint."""
     if "service_id" in changes:
         _check_service(work, changes)
+    _check_words(changes)
     _take_older_word(work, changes)
     _check_region(work, changes)
     return kernel_rows.change(work, ENDPOINT, endpoint, changes)
@@ -36,6 +38,14 @@ def delete(work: Work, endpoint: Record, query: Record) -> None:
     filters.forget_endpoint(work.tx, endpoint.id)
     policies.forget(work.tx, endpoint_id=endpoint.id)
     kernel_rows.remove(work, ENDPOINT, endpoint)
+
+
+def _check_words(given: Record) -> None:
+    """A name and a description are kept among what the API does not know, but are text."""
+    extra = given.get("extra") or {}
+    for name, none in (("name", False), ("description", True)):
+        if name in extra and not (isinstance(extra[name], str) or (none and extra[name] is None)):
+            raise invalid(name, "must be text.")
 
 
 def _take_older_word(work: Work, given: Record) -> None:
