@@ -28,6 +28,11 @@ def keys_of(cloud: Cloud) -> Keys:
     return rotation.keys_of(cloud.services)
 
 
+def ids(cloud: Cloud) -> set[str]:
+    """The keys of tokens."""
+    return {each["id"] for each in rotation.told(cloud.services) if each["use"] == "token"}
+
+
 @pytest.fixture
 def other(cloud: Cloud, clock: MovableClock) -> Iterator[Cloud]:
     """A further server of the same cloud."""
@@ -75,7 +80,9 @@ def test_a_key_that_got_out_is_replaced_and_its_tokens_end_on_every_server_at_on
     token = cloud.token("demo")
     assert works(cloud, token)
     assert works(other, token)
+    before = ids(cloud)
     rotation.rotate(cloud.services, keys_of(cloud).tokens, compromised=True)
+    assert not before & ids(cloud), "the staged one may have got out with it"
     assert not works(cloud, token)
     assert not works(other, token)
     assert works(other, cloud.token("demo"))

@@ -8,6 +8,7 @@ import bcrypt
 import pytest
 
 from stackyard.kernel.errors import Unauthorized
+from stackyard.rooms.identity.resources.token.store import REVOCATION
 from stackyard.rooms.identity.resources.user.resource import USER
 from tests.rooms.identity.cloud import BASE, SYSTEM, Admin, Cloud, project_scope
 from tests.rooms.identity.conftest import MovableClock
@@ -339,6 +340,17 @@ def test_a_revoked_token_stays_revoked_when_asked_about_after_it_expired(
     cloud.ask("DELETE", "/v3/auth/tokens", token=other, X_Subject_Token=other)
     admin = cloud.token("admin")
     assert cloud.ask("GET", "/v3/auth/tokens?allow_expired=1", token=admin, X_Subject_Token=demo).status_code == 404
+
+
+def test_what_was_revoked_is_forgotten_once_nobody_can_ask_about_it(
+    cloud: Cloud, clock: MovableClock, demo: str
+) -> None:
+    cloud.ask("DELETE", "/v3/auth/tokens", token=demo, X_Subject_Token=demo)
+    clock.ahead = timedelta(days=3)
+    other = cloud.token("demo")
+    cloud.ask("DELETE", "/v3/auth/tokens", token=other, X_Subject_Token=other)
+    with cloud.database.read() as tx:
+        assert len(tx.find(REVOCATION)) == 1
 
 
 @pytest.mark.parametrize("position", [0, 5, 20, 60, 120, -1])
