@@ -201,6 +201,18 @@ def test_images_whose_list_is_a_handler_of_its_own_can_be_watched_too(demo: Pers
         assert stranger.nothing_more()
 
 
+def test_a_watch_of_images_is_narrowed_as_their_list_is(demo: Persona) -> None:
+    def made(**more: Any) -> str:
+        return str(demo.post("/image/v2/images", {"disk_format": "raw", "container_format": "bare", **more})["id"])
+
+    with watching(demo, "/image/v2/images?tag=red&colour=deep&name=in:a,b") as listener:
+        for other in ({"name": "a"}, {"name": "a", "tags": ["red"]}, {"name": "c", "tags": ["red"], "colour": "deep"}):
+            made(**other)
+        wanted = made(name="b", tags=["red"], colour="deep")
+        assert [listener.next()[2]["id"]] == [wanted]
+    demo("GET", "/image/v2/images?watch=1&size_min=many", ok=400)
+
+
 def test_the_end_of_a_token_ends_its_watches(running: RunningCloud) -> None:
     guest = running.persona("guests")
     with watching(guest, NETWORKS) as listener:

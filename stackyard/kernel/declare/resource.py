@@ -303,7 +303,8 @@ class Resource:
     NotFound. operations: action → durable steps, for `work.begin`.
     list_query, show_query, create_query, delete_query: query parameters those take (list: handed to `narrow`).
     narrow(work, statement, query) may change a list's select, as caller, path and query say and nothing else: what it
-    makes is used again. view(work, record, shown) may change an answer.
+    makes is used again. selects(work, query string) is what a list shows that is a Route of its own, for those who
+    watch it. view(work, record, shown) may change an answer.
     before: verb → f(services, caller, record), called in a pool with no transaction open, after validation and a first
     policy check (record: the input, which it may change; for list the query): slow hashing, rows that must exist before
     a list. target(work, record): members that check strings may name, merged into the policy target (record or input).
@@ -345,6 +346,7 @@ class Resource:
     list_query: Sequence[Field] = ()
     show_query: Sequence[Field] = ()
     narrow: Callable[["Work", Any, Record], Any] | None = None
+    selects: Callable[["Work", Sequence[tuple[str, str]]], Any] | None = None
     view: Callable[["Work", Record, dict[str, Any]], dict[str, Any]] | None = None
     headers: Callable[["Work", Sequence[Record]], dict[str, str]] | None = None
     #: Called once per answer with all its records, so that computed fields need one query, not one per object.

@@ -172,6 +172,9 @@ def _page_of(rows: sa.Select[Any], order: Sequence[Any], limit: int | None) -> s
 def matching(work: Work, resource: Resource, dialect: Dialect, raw: Sequence[tuple[str, str]]) -> sa.Select[Any]:
     """A select of the rows that the caller may know of and the query string's filters leave. Raises BadRequest for a
     bad filter."""
+    if resource.selects is not None:
+        own: sa.Select[Any] = resource.selects(work, raw)
+        return own
     query = read_query(resource.list_query, raw, work.version)
     declared = {each.name for each in resource.list_query if each.exists_in(work.version)}
     statement = _filtered(work, resource, dialect, raw, declared)

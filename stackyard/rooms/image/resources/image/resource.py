@@ -22,7 +22,7 @@ from stackyard.kernel.declare.resource import (
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
 from stackyard.rooms.image.resources.image import imports, rules
-from stackyard.rooms.image.resources.image.store import load, representation
+from stackyard.rooms.image.resources.image.store import load, representation, selected
 from stackyard.rooms.image.resources.member.store import MEMBERS
 
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop")
@@ -90,6 +90,7 @@ def _view(work: Work, record: Record, shown: dict[str, Any]) -> dict[str, Any]:
 IMAGE = Resource(
     name="image",
     path="/v2/images",
+    selects=selected,
     fields=[
         Field(name="id", kind=Uuid(), update=False, doc="The image's id; chosen by the cloud unless given."),
         Field(name="name", kind=Text(max=255), default=None, null=True, doc="A name for people."),

@@ -10,7 +10,7 @@ from stackyard.kernel.request.query import visible_rows
 from stackyard.kernel.storage import database, rows
 from stackyard.kernel.storage.database import Record
 from stackyard.kernel.work import Work
-from stackyard.rooms.image.resources.image import resource
+from stackyard.rooms.image.resources.image import listing, resource
 from stackyard.rooms.image.resources.image.listing import Bound, Listing, Moment
 from stackyard.rooms.image.resources.member.store import MEMBERS
 from stackyard.rooms.image.vault import ROOM, staged, vault
@@ -151,9 +151,7 @@ def named(work: Work, name: str) -> list[Record]:
 
 def page(work: Work, asked: Listing) -> tuple[list[Record], str | None]:
     """One page of a list, and the marker of the next if there is one. Raises BadRequest for an unknown marker."""
-    table = resource.IMAGE.table
-    statement = visible_rows(work, resource.IMAGE).where(_offered(work, asked), table.c.os_hidden.is_(asked.hidden))
-    statement = statement.where(*_conditions(asked))
+    statement = _selected(work, asked)
     if asked.marker:
         statement = statement.where(_after(work, asked))
     order = [_ordered(name).asc() if ascending else _ordered(name).desc() for name, ascending in asked.order]
@@ -162,6 +160,17 @@ def page(work: Work, asked: Listing) -> tuple[list[Record], str | None]:
     records = records[: asked.limit]
     load(work, records)
     return records, records[-1].id if more and records else None
+
+
+def selected(work: Work, raw: Sequence[tuple[str, str]]) -> Any:
+    """A select of what a list with this query string shows, on whatever page. Raises BadRequest."""
+    return _selected(work, listing.read(raw))
+
+
+def _selected(work: Work, asked: Listing) -> Any:
+    table = resource.IMAGE.table
+    shown = visible_rows(work, resource.IMAGE).where(_offered(work, asked), table.c.os_hidden.is_(asked.hidden))
+    return shown.where(*_conditions(asked))
 
 
 def _offered(work: Work, asked: Listing) -> Any:
