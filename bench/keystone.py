@@ -4,10 +4,13 @@
     .venv/bin/python -m bench.keystone --environment DIR  where that is made, and found again the next time
 
 Keystone comes from PyPI and runs under uWSGI with two processes as its documentation has it: Fernet tokens, SQLite, its
-cache on (in each process's memory), no debugging, no log of requests. Stackyard is one process on SQLite and writes its
-log of requests. Both are given the same users, projects and roles through their APIs and are asked the same in turns,
-by the same generator, on as many connections as Keystone has processes: an open connection occupies one of them. CPU
-time is that of the servers' processes alone; the ratios are Stackyard's figures by Keystone's.
+cache on (in each process's memory), no debugging, no log of requests. Stackyard is one process on SQLite that serves
+identity alone (`stackyard up --services identity`) and writes its log of requests. Both are given the same users,
+projects and roles through their APIs and are asked the same in turns, by the same generator, on as many connections as
+Keystone has processes: an open connection occupies one of them. CPU time is that of the servers' processes alone; the
+ratios are Stackyard's figures by Keystone's.
+
+A whole cloud is given and asked the same afterwards, for its memory alone: while both run they share what they map.
 
 Passwords are hashed at bcrypt's least cost on both sides, so that what authentication costs beyond the hash is seen;
 what a hash costs as clouds make it is printed beside it.
@@ -155,10 +158,10 @@ def _wait(one: Identity) -> None:
 
 
 @contextmanager
-def stackyard(folder: Path) -> Iterator[Identity]:
-    """Stackyard, whole, on drivers that touch no host."""
+def stackyard(folder: Path, services: str) -> Iterator[Identity]:
+    """Stackyard with these services, on drivers that touch no host."""
     port = free_port()
-    with serving("stackyard", folder, port) as process:
+    with serving("stackyard", folder, port, "--services", services) as process:
         clouds = yaml.safe_load((folder / "clouds.yaml").read_text())["clouds"]
         password = clouds["stackyard-admin"]["auth"]["password"]
         yield Identity("stackyard", port, "/identity", process.pid, password)
@@ -245,10 +248,13 @@ def measure(pair: tuple[Identity, Identity], rounds: int, seconds: float, projec
                 yield f"{'  beyond the hash':18}{name:11}{1000 * (1 / per_cpu[name] - cheap):34.2f}"
 
 
-def memory(pair: tuple[Identity, Identity]) -> Iterator[str]:
-    """What both have after all this."""
-    mine, theirs = (megabytes(family(each.pid)) for each in pair)
-    yield f"memory: {mine:.0f} MB and {theirs:.0f} MB, {mine / theirs:.2f} of Keystone's (at most 0.25 is wanted)"
+def loaded(one: Identity, users: int, projects: int, rounds: int, seconds: float) -> float:
+    """The memory of a server once it has been given and asked as much as `measure` asks."""
+    seed(one, users, projects)
+    pids = family(one.pid)
+    for following, status in kinds(one, projects).values():
+        load(one.port, pids, following, status=status, connections=WORKERS, seconds=WARMING + rounds * seconds)
+    return megabytes(family(one.pid))
 
 
 def main() -> None:
@@ -263,7 +269,7 @@ def main() -> None:
     programs = environment(asked.environment)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        ours = stack.enter_context(stackyard(folder / "stackyard"))
+        ours = stack.enter_context(stackyard(folder / "stackyard", "identity"))
         theirs = stack.enter_context(keystone(programs, folder / "keystone"))
         for each in (ours, theirs):
             began = time.monotonic()
@@ -274,8 +280,11 @@ def main() -> None:
             print(line, flush=True)
         print(f"a look at a hash of cost {USUAL}: {1000 * hash_seconds(USUAL, 5):.0f} ms; of cost {CHEAP}: "
               f"{1000 * hash_seconds(CHEAP, 200):.2f} ms")  # fmt: skip
-        for line in memory((ours, theirs)):
-            print(line)
+        mine, keystones = (megabytes(family(each.pid)) for each in (ours, theirs))
+    print(f"memory: {mine:.0f} MB and {keystones:.0f} MB, {mine / keystones:.3f} of it (0.25 at most is wanted)")
+    with tempfile.TemporaryDirectory() as scratch, stackyard(Path(scratch) / "whole", "all") as whole:
+        most = loaded(whole, asked.users, asked.projects, asked.rounds, asked.seconds)
+    print(f"the whole cloud in one process: {most:.0f} MB, {most / keystones:.2f}")
 
 
 if __name__ == "__main__":

@@ -97,6 +97,7 @@ def _sqlite(url: str) -> Engine:
         _use_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA cache_size=-1000")
         connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
 
     return engine
