@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -52,9 +53,25 @@ def family(pid: int) -> list[int]:
 
 
 def megabytes(pids: Iterable[int]) -> float:
-    """Memory that processes have for themselves, and their shares of what they have in common."""
-    maps = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids)
-    return sum(int(text.partition("\nPss:")[2].split()[0]) for text in maps) / 1024
+    """Memory of processes together, as if nobody else were on the machine: of what they have written, each its share;
+    of the files that they map, what one of them has in memory, once."""
+    written, files = 0, dict[str, int]()
+    for pid in pids:
+        written += _kilobytes(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss_Anon")
+        for head, mapping in _MAPPING.findall(Path(f"/proc/{pid}/smaps").read_text()):
+            _, rights, offset, device, inode, *_ = head.split()
+            place = f"{rights} {offset} {device} {inode}"
+            files[place] = max(files.get(place, 0), _kilobytes(mapping, "Rss") - _kilobytes(mapping, "Anonymous"))
+    return (written + sum(files.values())) / 1024
+
+
+#: A mapping in /proc/<pid>/smaps: its own line, and the lines that tell of it.
+_MAPPING = re.compile(r"^([0-9a-f]+-[0-9a-f]+ .*)\n((?:[A-Z].*\n)+)", re.MULTILINE)
+
+
+def _kilobytes(text: str, name: str) -> int:
+    found = re.search(rf"^{name}: +(\d+) kB", text, re.MULTILINE)
+    return int(found.group(1)) if found else 0
 
 
 class _Connection(asyncio.Protocol):
