@@ -40,18 +40,17 @@ from stackyard.kernel.settings import ALL, Settings, served
 from stackyard.kernel.storage import branches, changes, migrations
 from stackyard.kernel.storage.database import Database, Transaction
 from stackyard.kernel.work import Clock, Services, Work
-from stackyard.node.agent import Agent
 from stackyard.node.authority import Authority, ServerList
-from stackyard.node.home import Home
-from stackyard.node.listener import Listener
 from stackyard.node.memory import pair
 from stackyard.node.messages import HostFacts
-from stackyard.node.neighbours import Neighbours
 from stackyard.node.runtime import Node
 from stackyard.node.server import ConnectedNodes
 from stackyard.rooms.identity import facade as identity
 
 if TYPE_CHECKING:
+    from stackyard.node.agent import Agent
+    from stackyard.node.listener import Listener
+    from stackyard.node.neighbours import Neighbours
     from stackyard.rooms.container.driver import ContainerDriver
     from stackyard.rooms.container.drivers.docker.driver import DockerDriver
     from stackyard.rooms.network.drivers.native.driver import NativeDriver
@@ -170,12 +169,17 @@ class RemoteHost:
     """This machine as a node of a cloud whose servers are elsewhere: what its folder says, its engine and drivers."""
 
     def __init__(self, folder: Path) -> None:
+        # Imported here because the cloud's own servers are no such machines.
+        from stackyard.node.home import Home
+
         self._home = Home(folder)
         joined = self._home.record()
         self.host = Host(Settings(state_dir=folder, cloud_id=joined.cloud_id, engine=joined.engine))
 
-    def agent(self, changed: Callable[[dict[str, str]], None]) -> Agent:
+    def agent(self, changed: Callable[[dict[str, str]], None]) -> "Agent":
         """The node, its engine up. changed: see Agent."""
+        from stackyard.node.agent import Agent
+
         self.host.engine.start().wait_ready(60)
         observer = Observer()
         observer.tracer = tracer("", os.environ, "stackyard-node", self._home.record().name)
@@ -246,9 +250,10 @@ class Cloud:
         self.node = Node(name, {}, carried, self._facts, {"servers": ServerList}, observer=observer)
         self.authority.own_node = self.node.name
         takes_nodes = self.settings.nodes and has_node(self.names)
-        self.listener = Listener(self.settings.nodes, self.authority, self.nodes) if takes_nodes else None
-        self.neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
-        self.bulletin.on(_LISTENING, lambda _: self.neighbours.hurry())
+        self.listener: Listener | None = None
+        self.neighbours: Neighbours | None = None
+        if takes_nodes:
+            self.listener, self.neighbours = self._ways_of_nodes()
         router = Router((each for room in self.rooms for each in endpoints(room)), self.rooms)
         observer.trail = self._trail()
         self.health = Health({
@@ -268,6 +273,14 @@ class Cloud:
                 self.database, self.services.clock, self.book, self.nodes, self.health, lambda: self.front.at_once
             )
         )
+
+    def _ways_of_nodes(self) -> "tuple[Listener, Neighbours]":
+        from stackyard.node.listener import Listener
+        from stackyard.node.neighbours import Neighbours
+
+        neighbours = Neighbours(self.node, self.authority, self.settings.nodes)
+        self.bulletin.on(_LISTENING, lambda _: neighbours.hurry())
+        return Listener(self.settings.nodes, self.authority, self.nodes), neighbours
 
     def serves(self, room: str) -> bool:
         """Whether a room is among those that are served."""
@@ -341,7 +354,7 @@ class Cloud:
         self.node.connect(theirs)
         self.node.start()
         self.nodes.wait_for(self.node.name, 10)
-        if self.listener is not None:
+        if self.listener is not None and self.neighbours is not None:
             self.listener.start()
             self.neighbours.start()
             with self.database.write() as tx:
@@ -389,7 +402,7 @@ class Cloud:
         self.reconcilers.stop()
         self.workers.stop(grace)
         self.bulletin.stop()
-        if self.listener is not None:
+        if self.listener is not None and self.neighbours is not None:
             self.neighbours.close()
             self.listener.close()
         self.node.close()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 import uvicorn
@@ -27,9 +27,12 @@ from stackyard.cli.operator import SOCKET, CommandFailed
 from stackyard.kernel import logs
 from stackyard.kernel.journal import why
 from stackyard.kernel.operate import Operate
-from stackyard.kernel.request import certificates, listener
+from stackyard.kernel.request import listener
 from stackyard.kernel.settings import Settings, load, served
 from stackyard.kernel.storage import apart
+
+if TYPE_CHECKING:
+    from stackyard.kernel.request.certificates import Serving
 
 log = logging.getLogger("stackyard.serve")
 LOCK = "server.lock"
@@ -106,6 +109,13 @@ def _uvicorn(app: Any) -> _Uvicorn:
     )  # fmt: skip
 
 
+def _tls(settings: Settings) -> "Serving":
+    # Imported here because a server without TLS has no use for what makes certificates.
+    from stackyard.kernel.request import certificates
+
+    return certificates.context(settings)
+
+
 class Server:
     """The process: the cloud, its API and the operator's verbs."""
 
@@ -122,7 +132,7 @@ class Server:
         # First of all: it comes up while the rest of this is loaded.
         self.engine_starting = self.host.engine.start() if served("container", settings.services) else None
         self.cloud = Cloud(settings=settings, drivers=self.host.drivers, upgrade=apart.upgrade)
-        self.tls = certificates.context(settings) if settings.serves_tls else None
+        self.tls = _tls(settings) if settings.serves_tls else None
         self.api = _Uvicorn(listener.config(self.cloud.front, tls=self.tls))
         self.operator = _uvicorn(Operate(self.verbs()))
 
@@ -164,6 +174,8 @@ class Server:
         operator names may be replaced."""
         if self.tls is None:
             return
+        from stackyard.kernel.request import certificates
+
         renewal = certificates.Renewal(self.settings, self.tls)
         while True:
             await asyncio.sleep(_RENEWAL)

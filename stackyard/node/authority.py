@@ -5,14 +5,16 @@ import re
 import secrets
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from stackyard.kernel import enrolment
 from stackyard.kernel.steps import Refused
 from stackyard.kernel.storage.database import Database
-from stackyard.node.certificates import BadRequestForCertificate, Issued, Signer, key_digest
+
+if TYPE_CHECKING:
+    from stackyard.node.certificates import Issued, Signer
 
 #: How long a node's certificate is good; it is renewed after two thirds of that.
 LIFETIME = timedelta(days=30)
@@ -53,9 +55,12 @@ class Authority:
         self.own_node: str | None = None
 
     @property
-    def signer(self) -> Signer:
+    def signer(self) -> "Signer":
         """The authority's certificate and key, made when there is none yet."""
         if self._signer is None:
+            # Imported here because most servers let nobody in.
+            from stackyard.node.certificates import Signer
+
             with self._database.write() as tx:
                 known = enrolment.authority(tx)
                 if known is None:
@@ -84,7 +89,7 @@ class Authority:
 
     # -- certificates --
 
-    def join(self, token: str, request: str, name: str) -> Issued:
+    def join(self, token: str, request: str, name: str) -> "Issued":
         """The first certificate of a node. The same request by the same key may be made again, should the answer have
         been lost. Raises Denied."""
         if not _NAME.fullmatch(name):
@@ -109,7 +114,7 @@ class Authority:
             enrolment.add_certificate(tx, _written(issued))
         return issued
 
-    def renew(self, serial: str, request: str) -> Issued:
+    def renew(self, serial: str, request: str) -> "Issued":
         """A further certificate for the node that has shown this one. Raises Denied."""
         _key_of(request)
         now, signer = self._now(), self.signer
@@ -122,7 +127,7 @@ class Authority:
             enrolment.add_certificate(tx, _written(issued))
         return issued
 
-    def for_own_node(self, request: str, name: str) -> Issued:
+    def for_own_node(self, request: str, name: str) -> "Issued":
         """A certificate for the node in a server's own process, with which it connects to the other servers."""
         now, signer = self._now(), self.signer
         with self._database.write() as tx:
@@ -173,13 +178,15 @@ class Authority:
 
 
 def _key_of(request: str) -> str:
+    from stackyard.node.certificates import BadRequestForCertificate, key_digest
+
     try:
         return key_digest(request)
     except BadRequestForCertificate as wrong:
         raise Denied(str(wrong)) from wrong
 
 
-def _written(issued: Issued) -> dict[str, object]:
+def _written(issued: "Issued") -> dict[str, object]:
     return {
         "serial": issued.serial, "node": issued.node, "key": issued.key, "issued_at": issued.issued_at,
         "expires_at": issued.expires_at,

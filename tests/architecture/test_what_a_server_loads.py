@@ -9,6 +9,7 @@ import pytest
 
 #: Libraries, and the moment at which they are loaded.
 LATER = {
+    "cryptography.x509": "with the first certificate: TLS, other machines' nodes, SAML, OAuth by certificate",
     "alembic": "never: migrations are made by a process of their own (kernel/storage/apart.py)",
     "falcon": "never: it is for tests",
     "docker": "when this host's node is connected, with the driver of containers",

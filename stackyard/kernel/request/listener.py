@@ -1,13 +1,15 @@
 """The HTTP server under the front: uvicorn, with what it does not limit by itself."""
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stackyard.kernel.request import presented
-from stackyard.kernel.request.certificates import Serving
+
+if TYPE_CHECKING:
+    from stackyard.kernel.request.certificates import Serving
 
 #: Bytes that the head of a request may have, and seconds that a client may take to send it.
 HEAD_LIMIT, HEAD_PATIENCE = 64 * 1024, 20.0
@@ -56,6 +58,8 @@ class Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _is_past(self) -> bool:
+        from stackyard.kernel.request.certificates import Serving
+
         serving = self.config.ssl
         return isinstance(serving, Serving) and serving.is_past(self.transport.get_extra_info("ssl_object"))
 
@@ -79,7 +83,7 @@ class Protocol(HttpToolsProtocol):
 
 
 def config(
-    app: Any, *, tls: Serving | None = None, grace: int = 5, host: str = "127.0.0.1", port: int = 0
+    app: Any, *, tls: "Serving | None" = None, grace: int = 5, host: str = "127.0.0.1", port: int = 0
 ) -> uvicorn.Config:
     """How uvicorn serves the API, on sockets that it is given or else on host and port. `grace`: seconds that requests
     get to end when the server stops."""

@@ -12,12 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from cryptography import x509
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from stackyard.kernel.secret import FILE, CloudSecret
 from stackyard.kernel.storage.database import Database, Transaction
@@ -165,7 +160,14 @@ def forget_old(tx: Transaction, ring: Ring, now: datetime, kept: timedelta) -> i
     return store.forget(tx, ring.use, now - kept)
 
 
+# Pairs of keys and certificates are 2 MB of cryptography that a server with Fernet tokens has no use for: all of this
+# room imports them where it makes or reads one.
+
+
 def _signing_key() -> bytes:
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
     made = ec.generate_private_key(ec.SECP256R1())
     return made.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
@@ -173,6 +175,12 @@ def _signing_key() -> bytes:
 def _certified_key() -> bytes:
     """A key and the certificate that it signs itself, in PEM. Those who trust it hold the certificate: nothing but its
     key counts, so it says little, and is good for as long as anybody wants."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from cryptography.x509.oid import NameOID
+
     key, name = rsa.generate_private_key(65537, 3072), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "SAML")])
     now = datetime.now(UTC)
     made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.hashes import SHA1
-from cryptography.hazmat.primitives.twofactor.hotp import HOTP
-
 from stackyard.kernel.caller import ANONYMOUS
 from stackyard.kernel.declare.kinds import Object, Text, invalid
 from stackyard.kernel.storage.database import Record, Transaction
@@ -74,6 +71,9 @@ def _matching(attempt: Attempt, user_id: str, passcode: str) -> tuple[str, int] 
 
 
 def _step_of(seed: Record, steps: Sequence[int], passcode: str) -> tuple[str, int] | None:
+    from cryptography.hazmat.primitives.hashes import SHA1
+    from cryptography.hazmat.primitives.twofactor.hotp import HOTP
+
     generator = HOTP(rules.decoded_seed(seed.opened), DIGITS, SHA1())
     matches = [step for step in steps if hmac.compare_digest(generator.generate(step), passcode.encode())]
     return (seed.id, matches[0]) if matches else None

@@ -1,7 +1,5 @@
 """What a SAML provider that is to log people in must be told of this cloud: metadata that the operator hands on."""
 
-from cryptography import x509
-
 from stackyard.kernel.errors import BadRequest
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity.resources.federation.connections import FILE, Connections
@@ -14,6 +12,8 @@ from stackyard.rooms.identity.rotation import keys_of, ready
 def introduction(services: Services, provider_id: str, protocol_id: str) -> bytes:
     """The metadata for that way. Opens transactions, and makes the keys that it tells of when they are not there.
     Raises BadRequest for a way that the operator's file does not name."""
+    from cryptography import x509
+
     connections = parties_of(services).connections
     connection = connections.of(provider_id, protocol_id)
     if not isinstance(connection, SamlProvider):

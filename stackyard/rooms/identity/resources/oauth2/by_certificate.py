@@ -8,9 +8,7 @@ the one that the client says to be. Unlike in Keystone, a mapping that says noth
 
 import logging
 from collections.abc import Iterator
-
-from cryptography import x509
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING
 
 from stackyard.kernel.errors import ApiError
 from stackyard.kernel.request import presented
@@ -22,6 +20,9 @@ from stackyard.rooms.identity.resources.mapping import engine, language
 from stackyard.rooms.identity.resources.token.proof import Proof, Scope
 from stackyard.rooms.identity.resources.user import store as users
 from stackyard.rooms.identity.throttle import throttle_of
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 log = logging.getLogger("stackyard.identity")
 
@@ -66,7 +67,9 @@ def _proof(tx: Transaction, attempt: Attempt, client_id: str, certificate: bytes
     )
 
 
-def _read(certificate: bytes) -> x509.Certificate:
+def _read(certificate: bytes) -> "x509.Certificate":
+    from cryptography import x509
+
     try:
         return x509.load_der_x509_certificate(certificate)
     except (ValueError, x509.InvalidVersion):
@@ -85,7 +88,7 @@ def _meant(tx: Transaction, attempt: Attempt, named: engine.Assertion) -> engine
         raise _Refused(error.detail) from None
 
 
-def _attributes(certificate: x509.Certificate) -> engine.Assertion:
+def _attributes(certificate: "x509.Certificate") -> engine.Assertion:
     """A certificate's names as a mapping sees them."""
     found: dict[str, list[str]] = {}
     try:
@@ -97,7 +100,9 @@ def _attributes(certificate: x509.Certificate) -> engine.Assertion:
     return found
 
 
-def _parts(name: x509.Name) -> Iterator[tuple[str, str]]:
+def _parts(name: "x509.Name") -> Iterator[tuple[str, str]]:
+    from cryptography.x509.oid import NameOID
+
     for each in name:
         # RFC 4514 has no short word for it; Keystone takes OpenSSL's.
         key = "EMAILADDRESS" if each.oid == NameOID.EMAIL_ADDRESS else each.rfc4514_attribute_name.upper()

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
 from stackyard.kernel.work import Services
 from stackyard.rooms.identity.resources.saml.xml import SPACES, Element, fragment, name
 from stackyard.rooms.identity.rotation import keys_of
@@ -50,6 +48,8 @@ def unlocking(services: Services) -> Unlocking:
 
 @lru_cache(maxsize=8)
 def _loaded(pem: bytes) -> "RSAPrivateKey":
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     # It is of our own making and was sealed since: to check it again takes a hundred times as long as to open with it.
     return load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)  # type: ignore[return-value]
 

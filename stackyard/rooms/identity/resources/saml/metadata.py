@@ -2,15 +2,16 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from typing import TYPE_CHECKING
 
 from stackyard.rooms.identity.resources.saml.encryption import NOTICING, TRANSPORTS
 from stackyard.rooms.identity.resources.saml.requests import PAOS, POST
 from stackyard.rooms.identity.resources.saml.sections import Contact, Issuer, Organization
 from stackyard.rooms.identity.resources.saml.vouching import Signer
 from stackyard.rooms.identity.resources.saml.xml import SPACES, Element, made
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _URI = "urn:oasis:names:tc:SAML:2.0:bindings:URI"
 _UNSPECIFIED = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified"
@@ -23,7 +24,7 @@ def described(issuer: Issuer, signer: Signer) -> Element:
     return made("md:EntityDescriptor", [descriptor], {"entityID": issuer.entity_id})
 
 
-def asking(known_as: str, browsers: str, programs: str, signer: Signer, readable_by: x509.Certificate) -> Element:
+def asking(known_as: str, browsers: str, programs: str, signer: Signer, readable_by: "x509.Certificate") -> Element:
     """The description for a provider that is to log people in: browsers, which it sends back to one address, and
     enhanced clients, which bring its answer to the other. What it encrypts, the key of `readable_by` opens."""
     takes = [
@@ -53,7 +54,9 @@ def _parts(issuer: Issuer, signer: Signer) -> Iterator[Element]:
     yield made("md:SingleSignOnService", attributes={"Binding": _URI, "Location": issuer.sso_endpoint})
 
 
-def _key(certificate: x509.Certificate, use: str = "signing", methods: Sequence[Element] = ()) -> Element:
+def _key(certificate: "x509.Certificate", use: str = "signing", methods: Sequence[Element] = ()) -> Element:
+    from cryptography.hazmat.primitives.serialization import Encoding
+
     text = b64encode(certificate.public_bytes(Encoding.DER)).decode()
     data = made("ds:X509Data", [made("ds:X509Certificate", text)])
     return made("md:KeyDescriptor", [made("ds:KeyInfo", [data]), *methods], {"use": use})

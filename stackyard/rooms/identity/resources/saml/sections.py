@@ -2,13 +2,15 @@
 
 import base64
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography import x509
 
 from stackyard.kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -82,7 +84,7 @@ class SamlProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         for each in self.certificates:
             _certificates(each)
 
-    def trusted(self) -> list[x509.Certificate]:
+    def trusted(self) -> "list[x509.Certificate]":
         """The certificates. Raises Unavailable when their file cannot be used."""
         texts = [*self.certificates, *([read(self.certificate_file)] if self.certificate_file else [])]
         try:
@@ -112,8 +114,10 @@ def read(path: str) -> str:
         raise Unavailable(f"{Path(path).name}, which federation.yaml names, cannot be read.") from error
 
 
-def _certificates(text: str) -> list[x509.Certificate]:
+def _certificates(text: str) -> "list[x509.Certificate]":
     """Of PEM, or of one as it stands in metadata."""
+    from cryptography import x509
+
     try:
         if "-----BEGIN" in text:
             return x509.load_pem_x509_certificates(text.encode())

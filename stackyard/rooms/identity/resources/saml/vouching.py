@@ -2,14 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from typing import TYPE_CHECKING
 
 from stackyard.kernel.errors import NotFound, Unavailable
 from stackyard.kernel.work import Services
@@ -18,22 +11,35 @@ from stackyard.rooms.identity.resources.saml import sections
 from stackyard.rooms.identity.resources.saml.sections import Issuer
 from stackyard.rooms.identity.rotation import keys_of, ready
 
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
 
 @dataclass(frozen=True)
 class Signer:
     """A key, and the certificates that others need to know it and its successor by, its own first."""
 
-    key: RSAPrivateKey | EllipticCurvePrivateKey = field(repr=False)
-    certificates: tuple[x509.Certificate, ...]
+    key: "RSAPrivateKey | EllipticCurvePrivateKey" = field(repr=False)
+    certificates: "tuple[x509.Certificate, ...]"
 
     @property
     def algorithm(self) -> str:
         """What XML Signature calls the kind of its signatures."""
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
         kind = "rsa" if isinstance(self.key, RSAPrivateKey) else "ecdsa"
         return f"http://www.w3.org/2001/04/xmldsig-more#{kind}-sha256"
 
     def signature(self, data: bytes) -> bytes:
         """Of some bytes, as XML Signature writes it."""
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+        from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+        from cryptography.hazmat.primitives.hashes import SHA256
+
         if isinstance(self.key, RSAPrivateKey):
             return self.key.sign(data, PKCS1v15(), SHA256())
         size = (self.key.curve.key_size + 7) // 8
@@ -64,6 +70,11 @@ def signer_of(services: Services, issuer: Issuer) -> Signer:
 # To load a key is to check it, which takes a hundred times as long as to sign with it.
 @lru_cache(maxsize=4)
 def _signer(pems: tuple[str, ...]) -> Signer:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(pems[0].encode(), None)
         certificates = [x509.load_pem_x509_certificates(each.encode())[0] for each in pems]

@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-
 from stackyard.kernel.errors import BadRequest
 
 if TYPE_CHECKING:
+    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -113,7 +112,9 @@ def fragment(raw: bytes, around: Element) -> Element:
     return found[0]
 
 
-def signed(element: Element, key: "RSAPrivateKey | EllipticCurvePrivateKey", certificate: x509.Certificate) -> Element:
+def signed(
+    element: Element, key: "RSAPrivateKey | EllipticCurvePrivateKey", certificate: "x509.Certificate"
+) -> Element:
     """The element, whose attribute ID names it, with a signature in the place of the empty `ds:Signature` in it."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from signxml.algorithms import SignatureMethod
@@ -125,7 +126,7 @@ def signed(element: Element, key: "RSAPrivateKey | EllipticCurvePrivateKey", cer
     return signer.sign(element, key=key, cert=[certificate], reference_uri=element.get("ID"), id_attribute="ID")
 
 
-def verified(element: Element, certificate: x509.Certificate, now: datetime, *, sha1: bool) -> Element | None:
+def verified(element: Element, certificate: "x509.Certificate", now: datetime, *, sha1: bool) -> Element | None:
     """What the signature that is a child of the element vouches for, if it is the certificate's and good; None
     otherwise. Only what is returned is signed: the element itself may have been arranged by anybody. `sha1`: whether
     RSA with SHA-1 is good enough."""

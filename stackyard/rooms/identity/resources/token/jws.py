@@ -5,21 +5,20 @@ Whoever has such a token can read what it says; nobody can change it. Source: RF
 
 import base64
 import binascii
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from stackyard.kernel.storage.database import Transaction
 from stackyard.rooms.identity.keys import Ring
 from stackyard.rooms.identity.resources.token.claims import Claims, Federated, Kind, Origin
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
 _HALF = 32
-_ALGORITHM = ec.ECDSA(SHA256())
 #: Members of Origin by their names in Keystone's tokens; others, and those that come, keep their own.
 _NAMES = {"application_credential_id": "openstack_app_cred_id"}
 _SYSTEM = "all"
@@ -46,10 +45,12 @@ class _Payload(msgspec.Struct, kw_only=True):
 
 def sign(tx: Transaction, ring: Ring, claims: Claims, version: int) -> str:
     """The token, signed with the ring's primary key."""
+    from cryptography.hazmat.primitives.asymmetric import utils
+
     key = ring.keys(tx, version)[0]
     header = {"typ": "JWT", "alg": "ES256", "kid": key.id}
     signed = f"{_text(msgspec.json.encode(header))}.{_text(msgspec.json.encode(_payload(claims)))}"
-    r, s = utils.decode_dss_signature(_private(key.secret).sign(signed.encode(), _ALGORITHM))
+    r, s = utils.decode_dss_signature(_private(key.secret).sign(signed.encode(), _algorithm()))
     return f"{signed}.{_text(r.to_bytes(_HALF, 'big') + s.to_bytes(_HALF, 'big'))}"
 
 
@@ -65,10 +66,12 @@ def read(tx: Transaction, ring: Ring, text: str, version: int) -> Claims | None:
     key = next((each for each in ring.keys(tx, version) if each.id == header.kid), None)
     if key is None or (header.typ, header.alg) != ("JWT", "ES256") or len(raw) != 2 * _HALF:
         return None
+    from cryptography.hazmat.primitives.asymmetric import utils
+
     halves = int.from_bytes(raw[:_HALF], "big"), int.from_bytes(raw[_HALF:], "big")
     try:
         public = _private(key.secret).public_key()
-        public.verify(utils.encode_dss_signature(*halves), signed.encode(), _ALGORITHM)
+        public.verify(utils.encode_dss_signature(*halves), signed.encode(), _algorithm())
     except InvalidSignature:
         return None
     return _claims(_bytes(body))
@@ -142,8 +145,19 @@ def _scope(payload: _Payload) -> tuple[Kind, str]:
     return ("domain", payload.openstack_domain_id) if payload.openstack_domain_id else ("unscoped", "")
 
 
+@cache
+def _algorithm() -> "ec.ECDSA":
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    return ec.ECDSA(SHA256())
+
+
 @lru_cache(maxsize=64)
-def _private(der: bytes) -> ec.EllipticCurvePrivateKey:
+def _private(der: bytes) -> "ec.EllipticCurvePrivateKey":
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import load_der_private_key
+
     loaded = load_der_private_key(der, None)
     assert isinstance(loaded, ec.EllipticCurvePrivateKey)
     return loaded
