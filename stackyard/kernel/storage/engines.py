@@ -51,6 +51,10 @@ _BUSY_SECONDS = 30
 #: again and again.
 _LOG_PAGES = 4000
 
+#: What a connection to an SQLite file keeps of its pages at most. Twice that, the usual, makes nothing cheaper in a
+#: table of 100,000 rows.
+_CACHED_KILOBYTES = 1000
+
 #: The dialects of this process, by their names, and what they have compiled.
 _dialects: dict[str, sa.Dialect] = {}
 _compiled: MutableMapping[Any, Any] = sa.util.LRUCache(4000)
@@ -97,7 +101,7 @@ def _sqlite(url: str) -> Engine:
         _use_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute("PRAGMA cache_size=-1000")
+        connection.execute(f"PRAGMA cache_size=-{_CACHED_KILOBYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
 
     return engine
