@@ -254,7 +254,7 @@ def loaded(one: Identity, users: int, projects: int, rounds: int, seconds: float
     pids = family(one.pid)
     for following, status in kinds(one, projects).values():
         load(one.port, pids, following, status=status, connections=WORKERS, seconds=WARMING + rounds * seconds)
-    return megabytes(family(one.pid))
+    return megabytes(family(one.pid))[0]
 
 
 def main() -> None:
@@ -280,8 +280,10 @@ def main() -> None:
             print(line, flush=True)
         print(f"a look at a hash of cost {USUAL}: {1000 * hash_seconds(USUAL, 5):.0f} ms; of cost {CHEAP}: "
               f"{1000 * hash_seconds(CHEAP, 200):.2f} ms")  # fmt: skip
-        mine, keystones = (megabytes(family(each.pid)) for each in (ours, theirs))
-    print(f"memory: {mine:.0f} MB and {keystones:.0f} MB, {mine / keystones:.3f} of it (0.25 at most is wanted)")
+        together = megabytes(family(ours.pid), family(theirs.pid))
+        mine, keystones = megabytes(family(ours.pid))[0], megabytes(family(theirs.pid))[0]
+    for how, one, other in (("on one machine", *together), ("each on one of its own", mine, keystones)):
+        print(f"memory {how}: {one:.0f} MB and {other:.0f} MB, {one / other:.3f} of it (0.25 at most is wanted)")
     with tempfile.TemporaryDirectory() as scratch, stackyard(Path(scratch) / "whole", "all") as whole:
         most = loaded(whole, asked.users, asked.projects, asked.rounds, asked.seconds)
     print(f"the whole cloud in one process: {most:.0f} MB, {most / keystones:.2f}")

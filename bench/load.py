@@ -52,17 +52,29 @@ def family(pid: int) -> list[int]:
     return [pid, *(each for child in children for each in family(int(child)))]
 
 
-def megabytes(pids: Iterable[int]) -> float:
-    """Memory of processes together, as if nobody else were on the machine: of what they have written, each its share;
-    of the files that they map, what one of them has in memory, once."""
-    written, files = 0, dict[str, int]()
-    for pid in pids:
-        written += _kilobytes(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss_Anon")
-        for head, mapping in _MAPPING.findall(Path(f"/proc/{pid}/smaps").read_text()):
-            _, rights, offset, device, inode, *_ = head.split()
-            place = f"{rights} {offset} {device} {inode}"
-            files[place] = max(files.get(place, 0), _kilobytes(mapping, "Rss") - _kilobytes(mapping, "Anonymous"))
-    return (written + sum(files.values())) / 1024
+def megabytes(*families: Iterable[int]) -> list[float]:
+    """Memory of families of processes, each for itself, as if nobody else were on the machine: what processes have
+    written, and of the files that they map what is in memory, divided among those that have it."""
+    written, files = [0.0 for _ in families], dict[str, list[tuple[int, int]]]()
+    for place, pids in enumerate(families):
+        for pid in pids:
+            written[place] += _kilobytes(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss_Anon")
+            for name, size in _mapped(pid):
+                files.setdefault(name, []).append((place, size))
+    for held in files.values():
+        most = max(size for _, size in held)
+        for place, _ in held:
+            written[place] += most / len(held)
+    return [each / 1024 for each in written]
+
+
+def _mapped(pid: int) -> Iterable[tuple[str, int]]:
+    """The parts of files that a process has in memory, by what tells them from others, each with its kilobytes."""
+    for head, told in _MAPPING.findall(Path(f"/proc/{pid}/smaps").read_text()):
+        _, rights, offset, device, inode, *_ = head.split()
+        size = _kilobytes(told, "Rss") - _kilobytes(told, "Anonymous")
+        if size:
+            yield f"{rights} {offset} {device} {inode}", size
 
 
 #: A mapping in /proc/<pid>/smaps: its own line, and the lines that tell of it.
