@@ -33,7 +33,7 @@ class Dialect:
     item_links(resource_url) -> the value of "links" in every object, or None for none.
     update: the method of updates. unknown_fields: what happens to a body member the declaration does not know.
     ("keep": in the resource's internal JSON column `extra`, shown again at the top level, as Keystone does; by the name
-    that `spelling` makes of theirs).
+    that `spelling` makes of theirs where it is made).
     empty_update: what happens to an update that names nothing to change.
     unknown_object: "policy" asks policy before saying 404, so that the forbidden get 403 whether it exists or not.
     text_filters: whether lists are narrowed by `name__contains` and the like. bare_flags: whether a boolean filter

@@ -36,7 +36,7 @@ class Body:
         form = self._forms.get(asked)
         if form is None:
             form = self._forms[asked] = _form(self._fields, self._verb, asked)
-        given = _by_name(form, self._object(given, dialect), dialect)
+        given = _by_name(form, self._object(given, dialect))
         if not form.taken.keys() >= given.keys():
             _refuse_unknown(form, given, dialect, self._verb)
         parsed = Record()
@@ -56,7 +56,8 @@ class Body:
             )
         if not given and self._verb == "update" and dialect.empty_update == "refuse":
             raise BadRequest("The request changes nothing.", remedy="Name at least one attribute with its new value.")
-        return given
+        spelt = self._verb == "create" and dialect.unknown_fields == "keep"
+        return _renamed(given, dialect.spelling) if spelt else given
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,7 @@ def _form(fields: Iterable[Field], verb: Literal["create", "update"], asked: Ver
     )
 
 
-def _by_name(form: _Form, given: Mapping[str, Any], dialect: Dialect) -> Mapping[str, Any]:
-    if dialect.unknown_fields == "keep":
-        given = _renamed(given, dialect.spelling)
+def _by_name(form: _Form, given: Mapping[str, Any]) -> Mapping[str, Any]:
     if form.aliases.keys().isdisjoint(given):
         return given
     return _renamed(given, lambda name: form.aliases.get(name, name))

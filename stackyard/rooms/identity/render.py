@@ -21,7 +21,7 @@ def _list_links(plural: str, url: str, next_url: str | None) -> Mapping[str, Any
     return {**links, "truncated": True} if next_url else links
 
 
-#: Keystone reads domain-id as domain_id, and says so again.
+#: Keystone reads domain-id as domain_id where something is made, and keeps it as what it does not know in a change.
 _AS_UNDERSCORES = str.maketrans(":-", "__")
 
 DIALECT = Dialect(

@@ -54,11 +54,13 @@ def test_what_only_the_cloud_sets_cannot_be_given(cloud: Cloud, do: Admin) -> No
     assert do.do("GET", f"/v3/users/{user['id']}").json["user"]["id"] == user["id"]
 
 
-def test_names_of_members_are_read_with_underscores(do: Admin) -> None:
+def test_names_of_members_are_read_with_underscores_where_something_is_made(do: Admin) -> None:
     domain = do.make("domain", name="spelt")["id"]
     user = do.make("user", name="ada", **{"domain-id": domain, "some:weird-thing": 1})
     assert (user["domain_id"], user["some_weird_thing"]) == (domain, 1)
     assert not {"domain-id", "some:weird-thing"} & user.keys()
+    changed = do.change("user", user["id"], **{"domain-id": "elsewhere"})
+    assert (changed["domain_id"], changed["domain-id"]) == (domain, "elsewhere")
     body = {"user": {"name": "b", "domain-id": domain, "domain_id": "x"}}
     refused = do.cloud.ask("POST", "/v3/users", body, do.token)
     assert (refused.status_code, "domain_id" in refused.json["error"]["message"]) == (400, True)
