@@ -185,6 +185,7 @@ class ConnectedNodes:
             return
         with self._changed:
             before = self._hosts.get(hello.node)
+            twice = before is not None and before.connected and before.link is not link
             self._hosts[hello.node] = _Seen(link, hello, True, self._now())
             self._changed.notify_all()
         if before is not None and before.link is link:
@@ -192,6 +193,12 @@ class ConnectedNodes:
         link.name = f"node {hello.node}"
         if before is not None:
             before.link.close()
+        if twice:
+            log.warning(
+                "node %s has connected anew while connected; if that goes on, two machines have its certificate: "
+                "revoke it, and have each join under a name of its own",
+                hello.node,
+            )
         log.info("node %s is connected", hello.node)
         self._publish(CONNECTED, hello.node, None)
 

@@ -59,12 +59,13 @@ def test_a_node_that_comes_back_is_used_by_the_stand_ins_there_are(yard: Yard) -
     assert yard.bench.pressed == []
 
 
-def test_a_newer_connection_of_a_node_replaces_the_older(yard: Yard) -> None:
+def test_a_newer_connection_of_a_node_replaces_the_older(yard: Yard, caplog: pytest.LogCaptureFixture) -> None:
     other = yard.new_node(RealBench())
     yard.connect(other)
     wait_until(lambda: yard.driver.press is not None and len(yard.nodes._links) == 1)
     assert yard.nodes.names() == ["yard1"]
     assert yard.driver.add(1) == 11
+    wait_until(lambda: "two machines have its certificate" in caplog.text)
 
 
 def test_facts_and_the_time_last_seen_follow_the_announcements() -> None:
