@@ -32,8 +32,7 @@ class Dialect:
     list_extra(plural, url, next_url) -> extra members of a list answer (Neutron `networks_links`, Glance `next`).
     item_links(resource_url) -> the value of "links" in every object, or None for none.
     update: the method of updates. unknown_fields: what happens to a body member the declaration does not know.
-    ("keep": in the resource's internal JSON column `extra`, shown again at the top level, as Keystone does; by the name
-    that `spelling` makes of theirs where it is made).
+    ("keep": in the resource's internal JSON column `extra`, shown again at the top level, as Keystone does).
     empty_update: what happens to an update that names nothing to change.
     unknown_object: "policy" asks policy before saying 404, so that the forbidden get 403 whether it exists or not.
     text_filters: whether lists are narrowed by `name__contains` and the like. bare_flags: whether a boolean filter
@@ -54,7 +53,6 @@ class Dialect:
     update_status: int = 200
     delete_status: int = 204
     unknown_fields: Literal["refuse", "ignore", "keep"] = "refuse"
-    spelling: Callable[[str], str] = lambda name: name
     empty_update: Literal["refuse", "take"] = "take"
     unknown_object: Literal["404", "policy"] = "404"
     unknown_filters: Literal["refuse", "ignore"] = "ignore"

@@ -56,8 +56,7 @@ class Body:
             )
         if not given and self._verb == "update" and dialect.empty_update == "refuse":
             raise BadRequest("The request changes nothing.", remedy="Name at least one attribute with its new value.")
-        spelt = self._verb == "create" and dialect.unknown_fields == "keep"
-        return _renamed(given, dialect.spelling) if spelt else given
+        return given
 
 
 @dataclass(frozen=True)
@@ -81,13 +80,9 @@ def _form(fields: Iterable[Field], verb: Literal["create", "update"], asked: Ver
 def _by_name(form: _Form, given: Mapping[str, Any]) -> Mapping[str, Any]:
     if form.aliases.keys().isdisjoint(given):
         return given
-    return _renamed(given, lambda name: form.aliases.get(name, name))
-
-
-def _renamed(given: Mapping[str, Any], name_of: Callable[[str], str]) -> Mapping[str, Any]:
     renamed: dict[str, Any] = {}
     for name, value in given.items():
-        target = name_of(name)
+        target = form.aliases.get(name, name)
         if target in renamed and renamed[target] != value:
             raise invalid(name, f"contradicts '{target}', which is the same attribute.")
         renamed[target] = value

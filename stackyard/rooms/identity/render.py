@@ -21,16 +21,12 @@ def _list_links(plural: str, url: str, next_url: str | None) -> Mapping[str, Any
     return {**links, "truncated": True} if next_url else links
 
 
-#: Keystone reads domain-id as domain_id where something is made, and keeps it as what it does not know in a change.
-_AS_UNDERSCORES = str.maketrans(":-", "__")
-
 DIALECT = Dialect(
     error=_error,
     list_extra=_list_links,
     item_links=lambda url: {"self": url},
     update="PATCH",
     unknown_fields="keep",
-    spelling=lambda name: name.translate(_AS_UNDERSCORES),
     empty_update="refuse",
     unknown_object="policy",
     unknown_marker=NotFound,
