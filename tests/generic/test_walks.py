@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -14,9 +15,13 @@ import pytest
 import sqlalchemy as sa
 
 from stackyard.assemble import rooms
+from stackyard.hosts import container_image
 from stackyard.kernel.declare.resource import Resource
 from stackyard.kernel.journal.audit import stuck
 from stackyard.kernel.storage.database import Record
+from stackyard.rooms.container.drivers.fake.driver import FakeDriver
+from stackyard.rooms.container.resources.container.requested import copies_of
+from stackyard.rooms.placement.resources.usage.store import USAGES
 from tests.kernel.scenarios import MOVES, SCENARIOS
 from tests.kernel.stage import Stage, stage
 
@@ -168,6 +173,17 @@ def _stray_image_file(staged: Stage, uuid: str) -> None:
     (staged.settings.state_dir / "images" / uuid).write_bytes(b"nobody's")
 
 
+def _usages_that_nobody_has(staged: Stage, uuid: str) -> None:
+    with staged.cloud.database.write() as tx:
+        tx.execute(sa.update(USAGES).values(used=USAGES.c.used + 1))
+
+
+def _copy_of_an_image_that_is_gone(staged: Stage, uuid: str) -> None:
+    name = f"{copies_of(staged.settings)}-{uuid4()}:123456789abc"
+    archive = b"".join(container_image.saved("gone:1", b"a program", {}))
+    FakeDriver(staged.worlds.container).load_image(name, iter([archive]))
+
+
 #: What happens, and which reconciler mends it.
 DRIFTS: Mapping[str, tuple[str, Drift]] = {
     "nothing": ("", lambda staged, uuid: None),
@@ -178,6 +194,8 @@ DRIFTS: Mapping[str, tuple[str, Drift]] = {
     "a container of nobody": ("containers", _stranger),
     "all networks are gone": ("network", _all_networks_gone),
     "no host is claimed": ("claims", _no_claim),
+    "usages are not what is allocated": ("placement-usage", _usages_that_nobody_has),
+    "a copy of an image that is gone": ("image-copies", _copy_of_an_image_that_is_gone),
     "data of no image": ("image", _stray_image_file),
     "a state that nobody works on": ("journal", _state_of_nobody),
 }
