@@ -53,6 +53,7 @@ def serves(running: RunningCloud, names: list[str]) -> None:
     assert running.cloud.reconcilers.mismatches() == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("services", COMBINATIONS, ids="+".join)
 def test_a_server_of_some_services_comes_up_and_comes_back(tmp_path: Path, services: list[str]) -> None:
     names = [room.name for room in rooms(services)]
@@ -107,6 +108,7 @@ def _triggers(running: RunningCloud) -> set[str]:
         return set(tx.connection.scalars(sa.text(found if running.cloud.database.is_sqlite else postgresql)))
 
 
+@pytest.mark.thorough
 def test_a_project_that_holds_what_is_not_served_stays(tmp_path: Path) -> None:
     with cloud_of(tmp_path, "all") as running:
         who, free = running.persona("holder", "member"), running.persona("free", "member")
@@ -154,6 +156,7 @@ def test_a_cloud_of_identity_grows_to_a_whole_one(tmp_path: Path) -> None:
         assert "public" in names
 
 
+@pytest.mark.thorough
 def test_the_operators_upgrade_and_archive_take_along_what_is_not_served(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
