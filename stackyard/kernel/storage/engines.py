@@ -89,7 +89,7 @@ def _postgresql(url: str) -> Engine:
 
 def _sqlite(url: str) -> Engine:
     # Of those that are given back one stays open, beside the few that readers and the writer keep (database.py): each
-    # holds the whole schema, half a megabyte, and up to two of pages.
+    # holds the whole schema, half a megabyte, and as much of pages.
     engine = sa.create_engine(
         url, pool_size=1, max_overflow=63, connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS}
     )
@@ -100,6 +100,7 @@ def _sqlite(url: str) -> Engine:
         connection.isolation_level = None
         _use_wal(connection)
         connection.execute("PRAGMA synchronous=FULL")
+        # What a savepoint may have to take back: in a file, it was an eighth of a create.
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute(f"PRAGMA cache_size=-{_CACHED_KILOBYTES}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
