@@ -116,7 +116,7 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         pair = []
         for users in asked.users:
-            one = stack.enter_context(stackyard(folder / str(users)))
+            one = stack.enter_context(stackyard(folder / str(users), "identity"))
             began = time.monotonic()
             pair.append((one, grow(one, folder / str(users), users)))
             print(f"{users} users and {users // 10} projects in {time.monotonic() - began:.0f} s", flush=True)

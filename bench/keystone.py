@@ -126,10 +126,10 @@ def keystone(programs: Path, folder: Path) -> Iterator[Identity]:
         ["db_sync"], ["fernet_setup", *user], ["credential_setup", *user],
         ["bootstrap", *url, "--bootstrap-region-id", "RegionOne"],
     ):  # fmt: skip
-        manage = [programs / "keystone-manage", "--config-file", conf, *command]
+        manage = [str(programs / "keystone-manage"), "--config-file", str(conf), *command]
         subprocess.run(manage, check=True, capture_output=True)
     uwsgi = [
-        programs / "uwsgi", "--http11-socket", f"127.0.0.1:{port}", "--module", "keystone.wsgi.api:application",
+        str(programs / "uwsgi"), "--http11-socket", f"127.0.0.1:{port}", "--module", "keystone.wsgi.api:application",
         "--master", "--processes", str(WORKERS), "--threads", "1", "--die-on-term", "--need-app", "--disable-logging",
     ]  # fmt: skip
     with (folder / "uwsgi.log").open("w") as log:
@@ -281,12 +281,12 @@ def main() -> None:
         print(f"a look at a hash of cost {USUAL}: {1000 * hash_seconds(USUAL, 5):.0f} ms; of cost {CHEAP}: "
               f"{1000 * hash_seconds(CHEAP, 200):.2f} ms")  # fmt: skip
         together = megabytes(family(ours.pid), family(theirs.pid))
-        mine, keystones = megabytes(family(ours.pid))[0], megabytes(family(theirs.pid))[0]
-    for how, one, other in (("on one machine", *together), ("each on one of its own", mine, keystones)):
+        alone = megabytes(family(ours.pid)) + megabytes(family(theirs.pid))
+    for how, (one, other) in (("on one machine", together), ("each on one of its own", alone)):
         print(f"memory {how}: {one:.0f} MB and {other:.0f} MB, {one / other:.3f} of it (0.25 at most is wanted)")
     with tempfile.TemporaryDirectory() as scratch, stackyard(Path(scratch) / "whole", "all") as whole:
         most = loaded(whole, asked.users, asked.projects, asked.rounds, asked.seconds)
-    print(f"the whole cloud in one process: {most:.0f} MB, {most / keystones:.2f}")
+    print(f"the whole cloud in one process: {most:.0f} MB, {most / alone[1]:.2f}")
 
 
 if __name__ == "__main__":
